@@ -1,0 +1,87 @@
+package org.mezzotint.data;
+
+import java.util.List;
+import java.util.random.RandomGenerator;
+
+/**
+ * A finite, indexed collection of pictures of one size, with or without labels.
+ *
+ * <p>Several threads may use one data set at the same time.
+ */
+public interface Dataset extends AutoCloseable {
+    /**
+     * The number of pictures; index runs from 0 to one less.
+     *
+     * @return the number of pictures, 0 or more
+     */
+    int size();
+
+    /**
+     * Channels C of every picture.
+     *
+     * @return 1 (gray) or 3 (red, green, blue)
+     */
+    int channels();
+
+    /**
+     * Height H of every picture.
+     *
+     * @return pixels
+     */
+    int height();
+
+    /**
+     * Width W of every picture.
+     *
+     * @return pixels
+     */
+    int width();
+
+    /**
+     * The names of the classes; a label is an index into this list.
+     *
+     * @return the names, empty when the data set has no labels
+     */
+    List<String> classNames();
+
+    /**
+     * The class of a picture.
+     *
+     * @param index which picture
+     * @return an index into {@link #classNames()}, or 0 when the data set has no labels
+     * @throws IndexOutOfBoundsException if there is no such picture
+     */
+    long label(int index);
+
+    /**
+     * Writes one picture as C·H·W numbers in [-1, 1], channel after channel, rows from the top.
+     *
+     * @param index which picture
+     * @param random drives the data set's own augmentation, such as the horizontal flip
+     * @param into receives the numbers
+     * @param offset where in {@code into} the first number goes
+     * @throws org.mezzotint.io.InputException if the file is broken, naming the path and the reason
+     * @throws IndexOutOfBoundsException if there is no such picture or no room for it
+     */
+    void read(int index, RandomGenerator random, float[] into, int offset);
+
+    /**
+     * Names a picture for messages.
+     *
+     * @param index which picture
+     * @return its path, or another short description
+     */
+    String name(int index);
+
+    /**
+     * Identifies the content, so that a run is not resumed with another data set: SHA-256 over kind, picture size, class
+     * names, and the name, size and label of every picture. File contents are not read.
+     *
+     * @return 64 hexadecimal digits
+     */
+    String fingerprint();
+
+    /** Releases files; calling it again does nothing. */
+    @Override
+    void close();
+}

@@ -1,0 +1,128 @@
+package org.mezzotint.diffusion;
+
+import java.util.Arrays;
+import org.bytedeco.pytorch.Tensor;
+import org.mezzotint.tensor.Conditioning;
+import org.mezzotint.tensor.Scalars;
+import org.mezzotint.tensor.Scope;
+import org.mezzotint.tensor.Shapes;
+
+/**
+ * A network with its inputs and the meaning of its output: what a sampler sees.
+ *
+ * <p>The reverse step p(x_{t−1} | x_t) is a normal distribution whose mean is that of q(x_{t−1} | x_t, x̂_0) (arXiv:2006.11239,
+ * eq. 7) and whose variance is one of {@link Variance}.
+ */
+public final class Denoiser {
+    private final Network network;
+    private final Conditioning cond;
+    private final DiffusionChain chain;
+    private final Parameterization parameterization;
+    private final Variance variance;
+    private final boolean clip;
+
+    /**
+     * Puts the parts together.
+     *
+     * @param network evaluated at every step
+     * @param cond its other inputs, for the whole batch
+     * @param chain the levels to visit
+     * @param parameterization what the network's output stands for
+     * @param variance of the reverse step
+     * @param clip whether x̂_0 is clipped to [−1, 1]
+     */
+    public Denoiser(
+            Network network,
+            Conditioning cond,
+            DiffusionChain chain,
+            Parameterization parameterization,
+            Variance variance,
+            boolean clip) {
+        this.network = network;
+        this.cond = cond;
+        this.chain = chain;
+        this.parameterization = parameterization;
+        this.variance = variance;
+        this.clip = clip;
+    }
+
+    /**
+     * What a network's output says about a batch; each tensor is (N, C, H, W).
+     *
+     * @param x0 the clean pictures it implies, clipped if asked for
+     * @param eps the noise that goes with x0
+     * @param mean of the reverse step
+     * @param logVariance of the reverse step: (N, C, H, W), or (N, 1, 1, 1) for fixed variances
+     */
+    public record Prediction(Tensor x0, Tensor eps, Tensor mean, Tensor logVariance) {}
+
+    /**
+     * The levels this denoiser visits.
+     *
+     * @return the chain
+     */
+    public DiffusionChain chain() {
+        return chain;
+    }
+
+    /**
+     * Evaluates the network at one level for the whole batch.
+     *
+     * @param x (N, C, H, W)
+     * @param t the level
+     * @return its meaning, in the caller's scope
+     */
+    public Prediction predict(Tensor x, int t) {
+        int[] levels = new int[Math.toIntExact(x.size(0))];
+        Arrays.fill(levels, t);
+        try (Scope scope = Scope.open()) {
+            Tensor output = network.evaluate(x, chain.times(levels, x), cond);
+            Prediction p = interpret(output, x, levels);
+            return new Prediction(scope.keep(p.x0), scope.keep(p.eps), scope.keep(p.mean), scope.keep(p.logVariance));
+        }
+    }
+
+    /**
+     * What an output means.
+     *
+     * @param output (N, C, H, W), or (N, 2C, H, W) with a learned variance
+     * @param x (N, C, H, W), the network's input
+     * @param t a level for each picture
+     * @return its meaning
+     */
+    public Prediction interpret(Tensor output, Tensor x, int[] t) {
+        long[] s = Shapes.of(x);
+        boolean learned = variance == Variance.LEARNED_RANGE;
+        Shapes.check("the network's output", output, s[0], learned ? 2 * s[1] : s[1], s[2], s[3]);
+        Tensor prediction = learned ? output.narrow(1, 0, s[1]) : output;
+        Tensor alpha = DiffusionChain.at(t, x, chain::sqrtAlphaBar);
+        Tensor sigma = DiffusionChain.at(t, x, chain::sqrtOneMinusAlphaBar);
+        Tensor x0 = parameterization.x0(x, prediction, alpha, sigma);
+        Tensor eps;
+        if (clip) {
+            x0 = x0.clamp(Scalars.optional(-1), Scalars.optional(1));
+            eps = x.sub(alpha.mul(x0)).div(sigma);
+        } else {
+            eps = parameterization.eps(x, prediction, alpha, sigma);
+        }
+        Tensor logVariance = learned ? learnedLogVariance(output.narrow(1, s[1], s[1]), t) : fixedLogVariance(x, t);
+        return new Prediction(x0, eps, chain.qPosteriorMean(x0, x, t), logVariance);
+    }
+
+    /** log σ² = f·log β + (1 − f)·log β̃, f = (v + 1)/2, v not clamped (arXiv:2102.09672, eq. 15). */
+    private Tensor learnedLogVariance(Tensor v, int[] t) {
+        Tensor fraction = v.add(Scalars.of(1)).div(Scalars.of(2));
+        Tensor upper = DiffusionChain.at(t, v, i -> Math.log(chain.beta(i)));
+        Tensor lower = DiffusionChain.at(t, v, chain::posteriorLogVarianceClipped);
+        return fraction.mul(upper).add(fraction.neg().add(Scalars.of(1)).mul(lower));
+    }
+
+    private Tensor fixedLogVariance(Tensor x, int[] t) {
+        return DiffusionChain.at(
+                t,
+                x,
+                variance == Variance.FIXED_SMALL
+                        ? chain::posteriorLogVarianceClipped
+                        : i -> Math.log(i == 0 && chain.steps() > 1 ? chain.posteriorVariance(1) : chain.beta(i)));
+    }
+}

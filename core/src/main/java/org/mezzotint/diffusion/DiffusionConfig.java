@@ -1,0 +1,54 @@
+package org.mezzotint.diffusion;
+
+/**
+ * What a network was trained to do; sampling needs it too, so it travels with the weights.
+ *
+ * @param schedule how much noise at which time
+ * @param parameterization what the network's output stands for
+ * @param variance of the reverse step
+ * @param loss what is minimised
+ * @param weighting of the squared error over noise levels
+ */
+public record DiffusionConfig(
+        NoiseSchedule schedule,
+        Parameterization parameterization,
+        Variance variance,
+        DiffusionLoss.Kind loss,
+        LossWeighting weighting) {
+
+    /** Checks that the parts go together. */
+    public DiffusionConfig {
+        if (schedule == null || parameterization == null || variance == null || loss == null || weighting == null) {
+            throw new IllegalArgumentException(
+                    "schedule, parameterization, variance, loss and weighting must all be given");
+        }
+        if (variance == Variance.LEARNED_RANGE && loss == DiffusionLoss.Kind.MSE) {
+            throw new IllegalArgumentException(
+                    "variance learned-range needs a loss with a likelihood term, such as mse-vlb, got mse");
+        }
+        if (variance != Variance.LEARNED_RANGE && loss.trainsVarianceBesideMse()) {
+            throw new IllegalArgumentException("loss " + loss + " needs variance learned-range");
+        }
+        if (schedule instanceof NoiseSchedule.Continuous && loss != DiffusionLoss.Kind.MSE) {
+            throw new IllegalArgumentException("loss " + loss
+                    + " needs a discrete schedule (linear or squared-cosine); a continuous one takes mse");
+        }
+        if (loss.isLikelihood() && !(weighting instanceof LossWeighting.Uniform)) {
+            throw new IllegalArgumentException("loss " + loss + " takes weighting uniform only");
+        }
+    }
+
+    /**
+     * The DiT paper's: linear schedule of 1000 steps, ε, learned variance, MSE + VLB.
+     *
+     * @return the configuration
+     */
+    public static DiffusionConfig dit() {
+        return new DiffusionConfig(
+                new NoiseSchedule.Linear(1000),
+                Parameterization.EPS,
+                Variance.LEARNED_RANGE,
+                DiffusionLoss.Kind.MSE_VLB,
+                new LossWeighting.Uniform());
+    }
+}

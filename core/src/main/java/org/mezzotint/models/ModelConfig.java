@@ -1,0 +1,78 @@
+package org.mezzotint.models;
+
+import com.fasterxml.jackson.annotation.JsonIgnore;
+import com.fasterxml.jackson.annotation.JsonSubTypes;
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import java.util.List;
+import org.mezzotint.models.layers.Init;
+
+/** What a network is built from. Each kind of model has one record; {@code type} names it in files. */
+@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
+@JsonSubTypes(@JsonSubTypes.Type(value = DiTConfig.class, name = "dit"))
+public sealed interface ModelConfig permits DiTConfig {
+    /**
+     * Picture height H.
+     *
+     * @return pixels (or latent cells)
+     */
+    int height();
+
+    /**
+     * Picture width W.
+     *
+     * @return pixels (or latent cells)
+     */
+    int width();
+
+    /**
+     * Picture channels C.
+     *
+     * @return at least 1
+     */
+    int channels();
+
+    /**
+     * Channels of the network's output: C, or 2C with a learned variance code behind the prediction.
+     *
+     * @return C or 2C
+     */
+    @JsonIgnore
+    int outputChannels();
+
+    /**
+     * Number of classes.
+     *
+     * @return 0 for an unconditional network
+     */
+    int numClasses();
+
+    /**
+     * Whether label {@code numClasses} stands for "no class", which guidance needs.
+     *
+     * @return true if the network has a null class
+     */
+    boolean nullClass();
+
+    /**
+     * The inputs that the network needs beside x and t.
+     *
+     * @return names, such as {@code class}
+     */
+    @JsonIgnore
+    List<String> inputs();
+
+    /**
+     * Builds the network.
+     *
+     * @param init device, precision and initial values
+     * @return owned by the caller
+     */
+    Model create(Init init);
+
+    /**
+     * What the network costs.
+     *
+     * @return counts for one picture
+     */
+    Cost cost();
+}

@@ -1,0 +1,38 @@
+package org.mezzotint.models.layers;
+
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/** One learned vector a class; with a null class, a last row stands for "no class". */
+public final class LabelEmbedder extends Layer {
+    private final Tensor table;
+
+    private static final class Table extends Layer {
+        final Tensor weight;
+
+        Table(Init init, long rows, long width) {
+            weight = parameter("weight", init.normal(0.02, rows, width));
+        }
+    }
+
+    /**
+     * Makes the layer.
+     *
+     * @param init fills the parameters
+     * @param rows number of classes, plus one with a null class
+     * @param width D
+     */
+    public LabelEmbedder(Init init, long rows, long width) {
+        table = child("embedding_table", new Table(init, rows, width)).weight;
+    }
+
+    /**
+     * Looks vectors up.
+     *
+     * @param labels (N,) int64, each below the number of rows
+     * @return (N, D)
+     */
+    public Tensor forward(Tensor labels) {
+        return torch.embedding(table, labels);
+    }
+}

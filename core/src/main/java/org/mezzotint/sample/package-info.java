@@ -1,0 +1,19 @@
+/**
+ * From noise to pictures.
+ *
+ * <p>Start with {@link org.mezzotint.sample.Sampler} and its kinds {@link org.mezzotint.sample.Ddpm} and
+ * {@link org.mezzotint.sample.Ddim}, {@link org.mezzotint.sample.Guidance} (which turns a network into a guided one),
+ * {@link org.mezzotint.sample.SeededNoise} (one random stream a picture) and {@link org.mezzotint.sample.ImageGrid}.
+ *
+ * <pre>
+ *   seeds ─ SeededNoise.initial ─ Sampler.sample(Denoiser, x, …) ─ pictures (N, C, H, W) in [−1, 1]
+ *   Network ─ Guidance ─ Network ─ Denoiser ┘
+ * </pre>
+ *
+ * <p>Schedule, parameterization, solver and guidance combine freely. A picture depends on its own seed only, not on the
+ * batch it is drawn in. Samplers are immutable and may be shared by threads; each call opens one scope a step, and the
+ * result belongs to the caller's scope.
+ *
+ * <p>Papers: DDPM arXiv:2006.11239, DDIM arXiv:2010.02502, classifier-free guidance arXiv:2207.12598.
+ */
+package org.mezzotint.sample;
