@@ -44,7 +44,7 @@ public final class ShapesOracle {
     private static final double MAX_COLOUR_DISTANCE = 0.5;
     private static final double MIN_AGREEMENT = 0.85;
     private static final double MIN_LARGEST_PART = 0.9;
-    private static final double MIN_OVERLAP = 0.8;
+    private static final double MIN_OVERLAP = 0.85;
     private static final double MIN_MARGIN = 0.03;
     private static final double MAX_STRETCH = 1.25;
     private static final double MIN_EXTENT = 0.15;
@@ -102,7 +102,7 @@ public final class ShapesOracle {
         if (colour < 0) {
             return new Verdict(Optional.empty(), Optional.empty());
         }
-        double[] coverage = coverage(background, PALETTE[colour]);
+        double[] coverage = coverage(background, shade(background, PALETTE[colour]));
         return new Verdict(Optional.of(COLOURS[colour]), shape(coverage));
     }
 
@@ -172,6 +172,27 @@ public final class ShapesOracle {
         return x * x;
     }
 
+    /** The mean of the strong pixels near a palette colour: what the picture itself takes for that colour. */
+    private double[] shade(double[] background, double[] colour) {
+        double[] sum = new double[3];
+        int n = 0;
+        for (int i = 0; i < height * width; i++) {
+            double[] pixel = {rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]};
+            if (isStrong(pixel, background) && distance(pixel, colour) <= MAX_COLOUR_DISTANCE) {
+                n++;
+                for (int c = 0; c < 3; c++) {
+                    sum[c] += pixel[c];
+                }
+            }
+        }
+        return new double[] {sum[0] / n, sum[1] / n, sum[2] / n};
+    }
+
+    /** Twice the contrast: soft edges become as hard as drawn ones, and faint noise vanishes. */
+    private static double hardened(double coverage) {
+        return Math.min(1, Math.max(0, 2 * coverage - 0.5));
+    }
+
     /** How much of each pixel the shape covers: the pixel's place on the line from background to colour. */
     private double[] coverage(double[] background, double[] colour) {
         double length = square(distance(colour, background));
@@ -181,7 +202,7 @@ public final class ShapesOracle {
             for (int c = 0; c < 3; c++) {
                 along += (rgb[3 * i + c] - background[c]) * (colour[c] - background[c]) / length;
             }
-            coverage[i] = along < 0.15 ? 0 : along > 0.85 ? 1 : along;
+            coverage[i] = hardened(along);
         }
         return coverage;
     }
@@ -254,7 +275,7 @@ public final class ShapesOracle {
                     inside += inside(shape, (x + u) / extent, (y + v) / extent) ? 1 : 0;
                 }
             }
-            ideal[i] = inside / 25.0;
+            ideal[i] = hardened(inside / 25.0);
         }
         return ideal;
     }

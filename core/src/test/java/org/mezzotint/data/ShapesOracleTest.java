@@ -74,7 +74,6 @@ class ShapesOracleTest {
                     ? 1
                     : 0;
         }
-        System.out.println("MEASURE soft " + side + " " + right);
         assertThat(right).isGreaterThanOrEqualTo(PICTURES * 97 / 100);
     }
 
@@ -132,6 +131,13 @@ class ShapesOracleTest {
         assertThat(blob(1, 0.35, 5).shape()).isEmpty();
         assertThat(blob(1, 0.4, 3).shape()).isEmpty();
         assertThat(blob(1, 0.3, 2).shape()).isEmpty();
+    }
+
+    @Test
+    void blobThatIsAlmostACircleIsStillRefused() {
+        assertThat(blob(1.3, 0, 1).shape()).isEmpty();
+        assertThat(blob(1, 0.2, 2).shape()).isEmpty();
+        assertThat(blob(1, 0.25, 3).shape()).isEmpty();
     }
 
     @Test

@@ -1,0 +1,47 @@
+package org.mezzotint.app.cli;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.mezzotint.io.InputException;
+import org.mezzotint.models.ModelBundle;
+import org.mezzotint.train.RunDirectory;
+import org.mezzotint.train.TrainState;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Which trained model to use. */
+final class BundleOptions {
+    @Parameters(
+            index = "0",
+            paramLabel = "MODEL",
+            description = "a run's folder (its newest checkpoint), a checkpoint's folder, or a bundle (.safetensors)")
+    private Path model;
+
+    @Option(
+            names = "--weights",
+            paramLabel = "WHICH",
+            description = "ema (the average) or raw (default: ema where the file has it)")
+    private ModelBundle.Weights weights;
+
+    /** The bundle's file. */
+    Path file() {
+        if (!Files.exists(model)) {
+            throw new InputException("model not found: " + model);
+        }
+        if (Files.isRegularFile(model)) {
+            return model;
+        }
+        Path checkpoint = model.resolve(TrainState.MODEL_FILE);
+        return Files.isRegularFile(checkpoint)
+                ? checkpoint
+                : RunDirectory.find(model).newestBundle();
+    }
+
+    /** The set of weights asked for, or the one that fits the file. */
+    ModelBundle.Weights weights(ModelBundle bundle) {
+        if (weights != null) {
+            return weights;
+        }
+        return bundle.hasEma() ? ModelBundle.Weights.EMA : ModelBundle.Weights.RAW;
+    }
+}

@@ -1,0 +1,122 @@
+package org.mezzotint.app.cli;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.mezzotint.io.Yaml;
+import org.mezzotint.models.Cost;
+import org.mezzotint.models.DiTConfig;
+import org.mezzotint.models.ModelBundle;
+import org.mezzotint.models.ModelConfig;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Says what a model costs. */
+@Command(
+        name = "info",
+        mixinStandardHelpOptions = true,
+        description = {
+            "Say what a model costs: parameters, multiply-accumulates of one picture, memory.",
+            "The papers' \"Gflops\" are multiply-accumulates (MACs)."
+        })
+final class InfoCommand implements Callable<Integer> {
+    private static final int LATENT_FACTOR = 8;
+
+    @Parameters(
+            index = "0",
+            paramLabel = "MODEL",
+            description = "a published name (dit-s/8 … dit-xl/2), a recipe (.yaml) or a bundle (.safetensors)")
+    private String model;
+
+    @Option(
+            names = "--size",
+            paramLabel = "N",
+            defaultValue = "256",
+            description = "picture size of a published name; the model sees latents of an eighth (default: 256)")
+    private int size;
+
+    @Option(
+            names = "--conditioning",
+            paramLabel = "BLOCK",
+            description = "of a published name: in-context, cross-attention, adaln or adaln-zero (default: adaln-zero)")
+    private String conditioning;
+
+    @Option(
+            names = "--batch",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "pictures at once, for the memory (default: 1)")
+    private int batch;
+
+    @Option(names = "--json", description = "one JSON object")
+    private boolean json;
+
+    @Override
+    public Integer call() {
+        if (batch < 1) {
+            throw new IllegalArgumentException("--batch must be at least 1, got " + batch);
+        }
+        ModelConfig config = config();
+        Cost cost = config.cost();
+        Map<String, Object> facts = new LinkedHashMap<>();
+        facts.put("model", model);
+        facts.put("input", config.channels() + "x" + config.height() + "x" + config.width());
+        facts.put("parameters", cost.parameters());
+        facts.put("macs", cost.macs());
+        facts.put("batch", batch);
+        facts.put("trainingBytes", cost.trainingBytes(batch, false));
+        facts.put("trainingBytesCheckpointed", cost.trainingBytes(batch, true));
+        facts.put("samplingBytes", cost.samplingBytes(batch));
+        if (json) {
+            System.out.println(Yaml.toJson(facts));
+            return 0;
+        }
+        line("model", model + ", input " + facts.get("input"));
+        line("parameters", String.format(Locale.ROOT, "%,d", cost.parameters()));
+        line("multiply-accumulates", String.format(Locale.ROOT, "%.3f G a picture", cost.macs() / 1e9));
+        line(
+                "memory, training",
+                Sizes.bytes(cost.trainingBytes(batch, false)) + " at batch " + batch + " (estimate, float32)");
+        line("  with checkpointing", Sizes.bytes(cost.trainingBytes(batch, true)));
+        line("memory, sampling", Sizes.bytes(cost.samplingBytes(batch)));
+        return 0;
+    }
+
+    private static void line(String name, String value) {
+        System.out.printf(Locale.ROOT, "%-22s %s%n", name, value);
+    }
+
+    private ModelConfig config() {
+        Path file = Path.of(model);
+        if (model.endsWith(".yaml")) {
+            return Recipes.read(model, java.util.List.of()).model();
+        }
+        if (Files.isRegularFile(file)) {
+            try (ModelBundle bundle = ModelBundle.open(file)) {
+                return bundle.config();
+            }
+        }
+        if (size < LATENT_FACTOR || size % LATENT_FACTOR != 0 || size > 1 << 16) {
+            throw new IllegalArgumentException("--size must be a multiple of " + LATENT_FACTOR + ", got " + size);
+        }
+        DiTConfig named = DiTConfig.named(model, size / LATENT_FACTOR);
+        if (conditioning == null) {
+            return named;
+        }
+        return named.withConditioning(
+                switch (conditioning) {
+                    case "in-context" -> DiTConfig.Conditioning.IN_CONTEXT;
+                    case "cross-attention" -> DiTConfig.Conditioning.CROSS_ATTENTION;
+                    case "adaln" -> DiTConfig.Conditioning.ADALN;
+                    case "adaln-zero" -> DiTConfig.Conditioning.ADALN_ZERO;
+                    default ->
+                        throw new IllegalArgumentException(
+                                "--conditioning must be in-context, cross-attention, adaln or adaln-zero, got "
+                                        + conditioning);
+                });
+    }
+}

@@ -1,0 +1,55 @@
+package org.mezzotint.app.cli;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.mezzotint.io.InputException;
+import org.mezzotint.io.Yaml;
+import org.mezzotint.train.TrainConfig;
+
+/** Reads recipes: a file, or one of those built in under the same name. */
+final class Recipes {
+    private static final long MOST_BYTES = 1 << 20;
+
+    private Recipes() {}
+
+    static TrainConfig read(String name, List<String> settings) {
+        Map<String, String> overrides = new LinkedHashMap<>();
+        for (String setting : settings) {
+            int equals = setting.indexOf('=');
+            if (equals < 1) {
+                throw new IllegalArgumentException(
+                        "--set must be key=value, such as training.batchSize=32, got " + setting);
+            }
+            overrides.put(setting.substring(0, equals), setting.substring(equals + 1));
+        }
+        return Yaml.parse(text(name), name, overrides, TrainConfig.class);
+    }
+
+    private static String text(String name) {
+        Path file = Path.of(name);
+        try {
+            if (Files.isRegularFile(file)) {
+                if (Files.size(file) > MOST_BYTES) {
+                    throw new InputException(name + " is too large for a recipe: " + Files.size(file)
+                            + " bytes, the limit is " + MOST_BYTES);
+                }
+                return Files.readString(file);
+            }
+            String resource = "/" + (name.startsWith("configs/") ? name : "configs/" + name);
+            try (InputStream in = Recipes.class.getResourceAsStream(resource)) {
+                if (in != null && resource.endsWith(".yaml")) {
+                    return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+                }
+            }
+        } catch (IOException e) {
+            throw new InputException("cannot read " + name + ": " + e.getMessage(), e);
+        }
+        throw new InputException("recipe not found: " + name);
+    }
+}

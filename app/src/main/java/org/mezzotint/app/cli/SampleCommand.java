@@ -1,0 +1,199 @@
+package org.mezzotint.app.cli;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.bytedeco.pytorch.Device;
+import org.mezzotint.diffusion.DiffusionConfig;
+import org.mezzotint.diffusion.SamplingConfig;
+import org.mezzotint.io.InputException;
+import org.mezzotint.io.Png;
+import org.mezzotint.models.Model;
+import org.mezzotint.models.ModelBundle;
+import org.mezzotint.models.ModelConfig;
+import org.mezzotint.sample.ImageGrid;
+import org.mezzotint.tensor.Devices;
+import org.mezzotint.tensor.Precision;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Draws pictures of a trained model. */
+@Command(
+        name = "sample",
+        mixinStandardHelpOptions = true,
+        description = {
+            "Draw pictures of a trained model, one a seed, the classes in turn.",
+            "The picture of a seed does not depend on the other seeds, the batch size or the number of processes."
+        })
+final class SampleCommand implements Callable<Integer> {
+    @Mixin
+    private BundleOptions bundleOptions;
+
+    @Option(
+            names = "--seeds",
+            paramLabel = "RANGES",
+            defaultValue = "0-15",
+            description = "such as 0-99,200 (default: 0-15)")
+    private String seeds;
+
+    @Option(names = "--classes", paramLabel = "RANGES", description = "such as 0-9 or 3,7 (default: all in turn)")
+    private String classes;
+
+    @Option(names = "--solver", paramLabel = "NAME", description = "ddpm or ddim (default: the recipe's)")
+    private SamplingConfig.Solver solver;
+
+    @Option(names = "--eta", paramLabel = "X", description = "noise of ddim, 0 to 1 (default: the recipe's)")
+    private Double eta;
+
+    @Option(
+            names = "--steps",
+            paramLabel = "N",
+            description = "number of steps, or a spacing such as ddim50 (default: the recipe's)")
+    private String steps;
+
+    @Option(
+            names = "--guidance",
+            paramLabel = "S",
+            description = "classifier-free guidance; 1 is none (default: the recipe's)")
+    private Double guidance;
+
+    @Option(
+            names = "--guided-channels",
+            paramLabel = "WHICH",
+            description = "all, or first-three as in the DiT paper (default: the recipe's)")
+    private String guidedChannels;
+
+    @Option(names = "--batch", paramLabel = "N", defaultValue = "32", description = "pictures at once (default: 32)")
+    private int batch;
+
+    @Option(
+            names = "--precision",
+            paramLabel = "NAME",
+            defaultValue = "float32",
+            description = "float32, bfloat16 or float64 (default: float32)")
+    private String precision;
+
+    @Option(names = "--out", paramLabel = "PATH", description = "a folder for PNG files, or a .zip or .npz file")
+    private Path out;
+
+    @Option(names = "--grid", paramLabel = "FILE", description = "a PNG with all pictures on one sheet")
+    private Path grid;
+
+    @Mixin
+    private MachineOptions machine;
+
+    @Override
+    public Integer call() {
+        if (out == null && grid == null) {
+            throw new IllegalArgumentException("give --out (folder, .zip or .npz) or --grid (.png)");
+        }
+        if (batch < 1) {
+            throw new IllegalArgumentException("--batch must be at least 1, got " + batch);
+        }
+        long[] allSeeds = Sizes.ranges("--seeds", seeds);
+        Device device = machine.open();
+        Precision numbers = Precision.parse(precision);
+        Path file = bundleOptions.file();
+        try (ModelBundle bundle = ModelBundle.open(file)) {
+            ModelConfig config = bundle.config();
+            long[] labels = labels(config, allSeeds.length);
+            SamplingConfig sampling = sampling(bundle.section("sampling", SamplingConfig.class));
+            DiffusionConfig diffusion = bundle.section("diffusion", DiffusionConfig.class);
+            diffusion.schedule().chain(sampling.steps()); // refuses a spacing that does not fit
+            checkMemory(config, sampling);
+            try (Model model = bundle.load(bundleOptions.weights(bundle), numbers, device)) {
+                int atOnce = Math.min(batch, allSeeds.length);
+                if (device.is_cpu() && numbers != Precision.FLOAT64) {
+                    model.pack(sampling.guidance() == 1 ? atOnce : 2 * atOnce);
+                }
+                draw(new Pictures(model, diffusion, sampling, atOnce), config, allSeeds, labels);
+            }
+        }
+        return 0;
+    }
+
+    private void checkMemory(ModelConfig config, SamplingConfig sampling) {
+        long atOnce = sampling.guidance() == 1 ? batch : 2L * batch;
+        long needed = config.cost().samplingBytes(atOnce);
+        Devices.availableMemory().ifPresent(free -> {
+            if (needed > free) {
+                throw new InputException("a batch of " + batch + " pictures needs about " + Sizes.bytes(needed)
+                        + " of memory, " + Sizes.bytes(free) + " are free: lower --batch");
+            }
+        });
+    }
+
+    private long[] labels(ModelConfig config, int count) {
+        long[] wanted = classes == null ? new long[0] : Sizes.ranges("--classes", classes);
+        if (wanted.length > 0 && config.numClasses() == 0) {
+            throw new IllegalArgumentException("--classes: the model is unconditional");
+        }
+        for (long label : wanted) {
+            if (label >= config.numClasses()) {
+                throw new IllegalArgumentException(
+                        "--classes must be 0 to " + (config.numClasses() - 1) + " for this model, got " + label);
+            }
+        }
+        return Pictures.inTurn(wanted, count, config.numClasses());
+    }
+
+    private SamplingConfig sampling(SamplingConfig recipe) {
+        SamplingConfig.Solver chosen = solver == null ? recipe.solver() : solver;
+        double noise = eta != null
+                ? eta
+                : chosen == recipe.solver() ? recipe.eta() : chosen == SamplingConfig.Solver.DDPM ? 1 : 0;
+        SamplingConfig.GuidedChannels channels = recipe.guidedChannels();
+        if (guidedChannels != null) {
+            channels = switch (guidedChannels) {
+                case "all" -> SamplingConfig.GuidedChannels.ALL;
+                case "first-three" -> SamplingConfig.GuidedChannels.FIRST_THREE;
+                default ->
+                    throw new IllegalArgumentException(
+                            "--guided-channels must be all or first-three, got " + guidedChannels);
+            };
+        }
+        return new SamplingConfig(
+                chosen,
+                noise,
+                steps == null ? recipe.steps() : steps,
+                guidance == null ? recipe.guidance() : guidance,
+                channels,
+                recipe.clip());
+    }
+
+    private void draw(Pictures pictures, ModelConfig config, long[] allSeeds, long[] labels) {
+        List<byte[]> forGrid = new ArrayList<>();
+        Map<String, String> settings = pictures.settings();
+        settings.put("model", bundleOptions.file().toString());
+        int count = allSeeds.length;
+        try (Progress progress = new Progress("sample", "steps", 0, pictures.work(count));
+                PictureOutput output = out == null
+                        ? PictureOutput.none()
+                        : PictureOutput.open(out, count, config.height(), config.width(), settings)) {
+            pictures.draw(
+                    allSeeds,
+                    labels,
+                    (index, seed, label, rgb) -> {
+                        output.add(seed, label, rgb);
+                        if (grid != null) {
+                            forGrid.add(rgb);
+                        }
+                    },
+                    done -> progress.show(done, String.format(Locale.ROOT, "%d pictures", count)));
+            output.finish();
+        }
+        if (grid != null) {
+            ImageGrid.Sheet sheet = pictures.grid(forGrid);
+            settings.put("seeds", seeds);
+            Png.write(grid, sheet.width(), sheet.height(), sheet.rgb(), settings);
+            System.out.println("wrote " + grid);
+        }
+        if (out != null) {
+            System.out.println("wrote " + count + " pictures to " + out);
+        }
+    }
+}

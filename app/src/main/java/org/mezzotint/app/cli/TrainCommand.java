@@ -1,0 +1,89 @@
+package org.mezzotint.app.cli;
+
+import java.io.PrintStream;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.mezzotint.train.TrainConfig;
+import org.mezzotint.train.Trainer;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Trains a model from a recipe. */
+@Command(
+        name = "train",
+        mixinStandardHelpOptions = true,
+        description = {
+            "Train a model from a recipe.",
+            "Ctrl-C finishes the step, saves and says how to go on. A resumed run continues to the last bit."
+        })
+final class TrainCommand implements Callable<Integer> {
+    private static final int INTERRUPTED = 130;
+
+    @Parameters(index = "0", paramLabel = "RECIPE", description = "a YAML file, such as configs/cifar10-dit.yaml")
+    private String recipe;
+
+    @Option(names = "--data", paramLabel = "PATH", description = "folder or zip of pictures, classes as sub-folders")
+    private Path data;
+
+    @Option(names = "--out", paramLabel = "DIR", required = true, description = "the run's folder")
+    private Path out;
+
+    @Option(
+            names = "--set",
+            paramLabel = "KEY=VALUE",
+            description = "overrides one entry of the recipe, such as training.batchSize=32; may be repeated")
+    private List<String> settings = new ArrayList<>();
+
+    @Option(
+            names = "--duration",
+            paramLabel = "N",
+            description = "pictures to see in all, such as 400000, 400k or 1.5M")
+    private String duration;
+
+    @Option(names = "--seed", paramLabel = "N", defaultValue = "0", description = "of all random numbers (default: 0)")
+    private long seed;
+
+    @Option(names = "--resume", description = "go on with the run in --out from its newest checkpoint")
+    private boolean resume;
+
+    @Mixin
+    private MachineOptions machine;
+
+    @Override
+    public Integer call() {
+        PrintStream console = System.out;
+        TrainConfig config = Recipes.read(recipe, settings);
+        if (duration != null) {
+            config = config.withDuration(Sizes.count("--duration", duration));
+        }
+        Interrupts interrupts = Interrupts.handle();
+        Trainer.Outcome outcome = TrainRun.run(
+                new TrainRun.Request(config, Optional.ofNullable(data), out, resume, seed, machine.open()),
+                interrupts,
+                console);
+        if (outcome == Trainer.Outcome.INTERRUPTED) {
+            console.println("interrupted; go on with: " + again());
+            return INTERRUPTED;
+        }
+        console.println("done: look at " + out.resolve("samples") + ", draw more with: mezzotint sample " + out
+                + " --seeds 0-99 --out " + out.resolve("drawn"));
+        return 0;
+    }
+
+    private String again() {
+        StringBuilder command = new StringBuilder("mezzotint train " + recipe);
+        if (data != null) {
+            command.append(" --data ").append(data);
+        }
+        settings.forEach(setting -> command.append(" --set ").append(setting));
+        if (duration != null) {
+            command.append(" --duration ").append(duration);
+        }
+        return command + " --out " + out + " --resume";
+    }
+}

@@ -1,0 +1,89 @@
+package org.mezzotint.app.cli;
+
+import java.io.PrintStream;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.List;
+import java.util.Optional;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.global.torch;
+import org.mezzotint.data.DataConfig;
+import org.mezzotint.data.Dataset;
+import org.mezzotint.data.Subset;
+import org.mezzotint.io.InputException;
+import org.mezzotint.models.ModelConfig;
+import org.mezzotint.train.RunDirectory;
+import org.mezzotint.train.RunLog;
+import org.mezzotint.train.TrainConfig;
+import org.mezzotint.train.TrainState;
+import org.mezzotint.train.Trainer;
+import org.mezzotint.train.Validator;
+
+/** One run from a recipe to its end, as {@code train} and {@code quickstart} do it. */
+final class TrainRun {
+    private static final int METRICS_EVERY_STEPS = 10;
+    private static final int VALIDATION_BATCH = 64;
+
+    /** What to do. */
+    record Request(TrainConfig config, Optional<Path> data, Path out, boolean resume, long seed, Device device) {}
+
+    private TrainRun() {}
+
+    static Trainer.Outcome run(Request request, Interrupts interrupts, PrintStream out) {
+        TrainConfig config = request.config();
+        Trainer.checkMemory(config);
+        ModelConfig model = config.model();
+        try (Dataset all = config.data().open(request.data(), model.height(), model.width(), model.channels());
+                Dataset unflipped = validationSource(request, model)) {
+            int held = config.validation().images();
+            if (held >= all.size()) {
+                throw new InputException(
+                        "validation.images must be below the number of pictures, got " + held + " of " + all.size());
+            }
+            Subset.Split split = Subset.split(all, held);
+            String fingerprint = all.fingerprint();
+            int threads = torch.get_num_threads();
+            RunDirectory directory;
+            TrainState state;
+            if (request.resume()) {
+                directory = RunDirectory.open(request.out());
+                state = Trainer.resume(
+                                directory, config, fingerprint, threads, request.device(), line -> out.println(line))
+                        .orElseGet(() -> {
+                            out.println("no checkpoint yet: starting from the beginning");
+                            return Trainer.start(
+                                    directory, config, request.seed(), fingerprint, threads, request.device());
+                        });
+            } else {
+                directory = RunDirectory.create(request.out(), config);
+                state = Trainer.start(directory, config, request.seed(), fingerprint, threads, request.device());
+            }
+            out.println(Version.machine());
+            RunLog log = new RunLog(directory, METRICS_EVERY_STEPS, Clock.systemUTC());
+            Optional<Validator> validator = held == 0
+                    ? Optional.empty()
+                    : Optional.of(new Validator(
+                            new org.mezzotint.diffusion.DiffusionLoss(config.diffusion()),
+                            Subset.split(unflipped, held).validation(),
+                            VALIDATION_BATCH));
+            try (state;
+                    Trainer trainer = new Trainer(
+                            directory,
+                            state,
+                            split.train(),
+                            validator,
+                            List.of(log, new TrainConsole(out), new PreviewListener(directory, log)))) {
+                return trainer.run(interrupts::requested);
+            }
+        }
+    }
+
+    /** The same pictures without random flips. */
+    private static Dataset validationSource(Request request, ModelConfig model) {
+        DataConfig data = request.config().data();
+        DataConfig plain = data instanceof DataConfig.Pictures pictures
+                ? new DataConfig.Pictures(false, pictures.maxPixels(), pictures.loaderThreads(), pictures.onBroken())
+                : data;
+        return plain.open(request.data(), model.height(), model.width(), model.channels());
+    }
+}

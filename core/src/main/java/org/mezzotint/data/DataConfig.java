@@ -1,0 +1,111 @@
+package org.mezzotint.data;
+
+import com.fasterxml.jackson.annotation.JsonSubTypes;
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/** Which pictures to train on and how to read them. The picture size is the model's. */
+@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
+@JsonSubTypes({
+    @JsonSubTypes.Type(value = DataConfig.Shapes.class, name = "shapes"),
+    @JsonSubTypes.Type(value = DataConfig.Pictures.class, name = "pictures")
+})
+public sealed interface DataConfig {
+    /**
+     * Threads that read ahead.
+     *
+     * @return at least 1
+     */
+    int loaderThreads();
+
+    /**
+     * What to do with a picture that cannot be read.
+     *
+     * @return fail or skip
+     */
+    BatchLoader.OnBroken onBroken();
+
+    /**
+     * Opens the data set.
+     *
+     * @param path where pictures lie; empty for shapes, which need none
+     * @param height of the pictures
+     * @param width of the pictures
+     * @param channels of the pictures, 1 or 3
+     * @return owned by the caller
+     * @throws IllegalArgumentException if a path is missing or superfluous
+     * @throws org.mezzotint.io.InputException if the data set cannot be used
+     */
+    Dataset open(Optional<Path> path, int height, int width, int channels);
+
+    /**
+     * Built-in pictures of {@link ShapesDataset}.
+     *
+     * @param size number of pictures
+     * @param shapes number of shapes
+     * @param colours number of colours
+     * @param seed of the pictures
+     * @param loaderThreads threads that draw ahead
+     * @param onBroken without effect: drawn pictures cannot be broken, so it must be {@code fail}
+     */
+    record Shapes(int size, int shapes, int colours, long seed, int loaderThreads, BatchLoader.OnBroken onBroken)
+            implements DataConfig {
+        /** Checks the rules. */
+        public Shapes {
+            checkThreads(loaderThreads);
+            if (onBroken != BatchLoader.OnBroken.FAIL) {
+                throw new IllegalArgumentException("onBroken must be fail for shapes, got " + onBroken);
+            }
+            new ShapesDataset(size, 8, 8, shapes, colours, seed).close();
+        }
+
+        @Override
+        public Dataset open(Optional<Path> path, int height, int width, int channels) {
+            if (path.isPresent()) {
+                throw new IllegalArgumentException(
+                        "this configuration draws its own pictures (data type shapes) and takes no data set, got "
+                                + path.get());
+            }
+            if (channels != 3) {
+                throw new IllegalArgumentException("shapes have 3 channels, the model has " + channels);
+            }
+            return new ShapesDataset(size, height, width, shapes, colours, seed);
+        }
+    }
+
+    /**
+     * A folder or a zip of pictures.
+     *
+     * @param flip whether pictures are mirrored at random
+     * @param maxPixels pictures with more pixels are refused before they are decoded
+     * @param loaderThreads threads that decode ahead
+     * @param onBroken what to do with a picture that cannot be read
+     */
+    record Pictures(boolean flip, long maxPixels, int loaderThreads, BatchLoader.OnBroken onBroken)
+            implements DataConfig {
+        /** Checks the rules. */
+        public Pictures {
+            checkThreads(loaderThreads);
+            if (maxPixels < 1) {
+                throw new IllegalArgumentException("maxPixels must be at least 1, got " + maxPixels);
+            }
+            if (onBroken == null) {
+                throw new IllegalArgumentException("onBroken must be given");
+            }
+        }
+
+        @Override
+        public Dataset open(Optional<Path> path, int height, int width, int channels) {
+            Path given = path.orElseThrow(() -> new IllegalArgumentException(
+                    "this configuration trains on pictures of yours: give a folder or zip with --data"));
+            return Datasets.open(given, new PictureOptions(height, width, channels, flip, maxPixels));
+        }
+    }
+
+    private static void checkThreads(int loaderThreads) {
+        if (loaderThreads < 1 || loaderThreads > 256) {
+            throw new IllegalArgumentException("loaderThreads must be 1 to 256, got " + loaderThreads);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+package org.mezzotint.train;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.mezzotint.io.CheckpointException;
+import org.mezzotint.io.Safetensors;
+import org.mezzotint.tensor.Ops;
+import org.mezzotint.tensor.Scope;
+import org.mezzotint.tensor.TensorList;
+
+/**
+ * AdamW (arXiv:1711.05101v3, algorithm 2) over named parameters, all updated by one fused kernel.
+ *
+ * <p>Its state can be saved: {@code exp_avg.<name>} and {@code exp_avg_sq.<name>}, and the number of steps.
+ */
+public final class AdamW implements AutoCloseable {
+    private static final String FIRST = "exp_avg.";
+    private static final String SECOND = "exp_avg_sq.";
+
+    private final Map<String, Tensor> parameters;
+    private final Map<String, Tensor> moments = new LinkedHashMap<>();
+    private final double beta1;
+    private final double beta2;
+    private final double weightDecay;
+    private final double epsilon;
+    private final Scope scope;
+    private final TensorList parameterList;
+    private final TensorList firstList;
+    private final TensorList secondList;
+    private final TensorList stepList;
+    private long steps;
+
+    /**
+     * Starts with moments of zero.
+     *
+     * @param parameters changed by {@link #step}; they must outlive the optimiser
+     * @param beta1 decay of the first moment
+     * @param beta2 decay of the second moment
+     * @param weightDecay decoupled decay
+     * @param epsilon added to the root of the second moment
+     */
+    public AdamW(Map<String, Tensor> parameters, double beta1, double beta2, double weightDecay, double epsilon) {
+        this.parameters = parameters;
+        this.beta1 = beta1;
+        this.beta2 = beta2;
+        this.weightDecay = weightDecay;
+        this.epsilon = epsilon;
+        scope = Scope.owner();
+        List<Tensor> plain = new ArrayList<>();
+        List<Tensor> first = new ArrayList<>();
+        List<Tensor> second = new ArrayList<>();
+        List<Tensor> counts = new ArrayList<>();
+        parameters.forEach((name, parameter) -> {
+            plain.add(parameter.detach()); // the same memory, without the question of gradients
+            first.add(torch.zeros_like(parameter));
+            second.add(torch.zeros_like(parameter));
+            counts.add(torch.zeros(new long[0], new TensorOptions(ScalarType.Float))
+                    .to(parameter.device(), ScalarType.Float));
+            moments.put(FIRST + name, first.get(first.size() - 1));
+            moments.put(SECOND + name, second.get(second.size() - 1));
+        });
+        parameterList = new TensorList(plain);
+        firstList = new TensorList(first);
+        secondList = new TensorList(second);
+        stepList = new TensorList(counts);
+        scope.leave();
+    }
+
+    /**
+     * One update from the parameters' gradients.
+     *
+     * @param learningRate at least 0
+     */
+    public void step(double learningRate) {
+        try (Scope step = Scope.open();
+                NoGradGuard noGrad = new NoGradGuard()) {
+            List<Tensor> gradients = new ArrayList<>();
+            parameters.forEach((name, parameter) -> {
+                Tensor gradient = parameter.grad();
+                if (!gradient.defined()) {
+                    throw new IllegalStateException("parameter " + name + " has no gradient");
+                }
+                gradients.add(gradient);
+            });
+            try (TensorList list = new TensorList(gradients)) {
+                Ops.foreachAdd(stepList, 1); // the kernel wants the number of steps including this one
+                Ops.fusedAdamW(
+                        parameterList,
+                        list,
+                        firstList,
+                        secondList,
+                        stepList,
+                        learningRate,
+                        beta1,
+                        beta2,
+                        weightDecay,
+                        epsilon);
+            }
+        }
+        steps++;
+    }
+
+    /** Forgets all gradients. */
+    public void zeroGradients() {
+        try (Scope zero = Scope.open()) {
+            parameters.values().forEach(parameter -> parameter.mutable_grad().reset());
+        }
+    }
+
+    /**
+     * The parameters, in the order of the moments.
+     *
+     * @return a list that shares their memory
+     */
+    TensorList parameterList() {
+        return parameterList;
+    }
+
+    /**
+     * The moments by name, to be saved.
+     *
+     * @return the optimiser's own tensors
+     */
+    Map<String, Tensor> moments() {
+        return moments;
+    }
+
+    /**
+     * Goes on from a saved state.
+     *
+     * @param file holds every moment
+     * @param savedSteps updates done so far
+     * @throws CheckpointException if a moment is missing or has another shape
+     */
+    void restore(Safetensors file, long savedSteps) {
+        try (NoGradGuard noGrad = new NoGradGuard()) {
+            moments.forEach((name, moment) -> {
+                try (Scope each = Scope.open()) {
+                    if (!file.contains(name) || !java.util.Arrays.equals(file.shape(name), moment.shape())) {
+                        throw new CheckpointException("the optimiser state lacks " + name + " in shape "
+                                + java.util.Arrays.toString(moment.shape()));
+                    }
+                    moment.copy_(file.tensor(name));
+                }
+            });
+        }
+        steps = savedSteps;
+        try (Scope counts = Scope.open()) {
+            Ops.foreachMul(stepList, 0);
+            Ops.foreachAdd(stepList, (double) savedSteps);
+        }
+    }
+
+    /**
+     * Updates done.
+     *
+     * @return at least 0
+     */
+    public long steps() {
+        return steps;
+    }
+
+    /**
+     * Whether every parameter is finite.
+     *
+     * @return false if one holds an infinity or a NaN
+     */
+    boolean allFinite() {
+        try (Scope check = Scope.open();
+                NoGradGuard noGrad = new NoGradGuard()) {
+            for (Tensor parameter : parameters.values()) {
+                double sum = parameter.detach().abs().sum().item_double();
+                if (!Double.isFinite(sum)) {
+                    return false;
+                }
+            }
+            return true;
+        }
+    }
+
+    @Override
+    public void close() {
+        parameterList.close();
+        firstList.close();
+        secondList.close();
+        stepList.close();
+        scope.close();
+    }
+}

@@ -1,0 +1,200 @@
+package org.mezzotint.train;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.mezzotint.io.Safetensors;
+import org.mezzotint.models.Model;
+import org.mezzotint.models.ModelBundle;
+import org.mezzotint.models.layers.Init;
+import org.mezzotint.tensor.Ops;
+import org.mezzotint.tensor.Scope;
+import org.mezzotint.tensor.TensorList;
+
+/**
+ * All that training changes: the model, the average of its weights, the optimiser and how far it is.
+ *
+ * <p>There is no random state: every random number follows from the seed and a picture's number.
+ */
+public final class TrainState implements AutoCloseable {
+    /** The bundle's file name in a checkpoint. */
+    public static final String MODEL_FILE = "model.safetensors";
+
+    static final String OPTIMIZER_FILE = "optimizer.safetensors";
+
+    /**
+     * How far a run is, and what it must be resumed with.
+     *
+     * @param seed of the run
+     * @param images pictures seen; the loader goes on there
+     * @param step optimiser steps done
+     * @param skipped broken pictures passed over
+     * @param dataset fingerprint of the data set
+     * @param threads of libtorch: another number changes the last bits
+     */
+    public record Progress(long seed, long images, long step, long skipped, String dataset, int threads) {}
+
+    private final TrainConfig config;
+    private final Model model;
+    private final Model average;
+    private final AdamW optimizer;
+    private final TensorList averageList;
+    private Progress progress;
+
+    private TrainState(TrainConfig config, Model model, Model average, Progress progress) {
+        this.config = config;
+        this.model = model;
+        this.average = average;
+        this.progress = progress;
+        TrainConfig.Training training = config.training();
+        optimizer = new AdamW(
+                model.trainable(), training.beta1(), training.beta2(), training.weightDecay(), training.epsilon());
+        Scope scope = Scope.owner();
+        List<Tensor> averages = new ArrayList<>();
+        average.trainable().values().forEach(tensor -> averages.add(tensor.detach()));
+        averageList = new TensorList(averages);
+        scope.leave();
+        averageScope = scope;
+    }
+
+    private final Scope averageScope;
+
+    /**
+     * A new model; the average starts as its copy.
+     *
+     * @param config the recipe
+     * @param device where the model lives
+     * @param start how far the run is: nowhere
+     * @return owned by the caller
+     */
+    public static TrainState fresh(TrainConfig config, Device device, Progress start) {
+        Model model;
+        try (Init init = Init.random(start.seed(), config.training().precision(), device)) {
+            model = config.model().create(init);
+        }
+        return new TrainState(config, model, copyOf(config, model, device), start);
+    }
+
+    private static Model copyOf(TrainConfig config, Model model, Device device) {
+        try (Init blank = Init.blank(config.training().precision(), device);
+                NoGradGuard noGrad = new NoGradGuard()) {
+            Model copy = config.model().create(blank);
+            Map<String, Tensor> from = model.state();
+            try (Scope scope = Scope.open()) {
+                copy.state().forEach((name, tensor) -> tensor.copy_(from.get(name)));
+            }
+            return copy;
+        }
+    }
+
+    /**
+     * Reads a checkpoint.
+     *
+     * @param config the recipe
+     * @param device where the model shall live
+     * @param checkpoint a complete folder
+     * @param progress read from it
+     * @return owned by the caller
+     * @throws org.mezzotint.io.CheckpointException if a file does not fit the recipe
+     */
+    static TrainState read(TrainConfig config, Device device, Path checkpoint, Progress progress) {
+        try (ModelBundle bundle = ModelBundle.open(checkpoint.resolve(MODEL_FILE));
+                Safetensors moments = Safetensors.open(checkpoint.resolve(OPTIMIZER_FILE))) {
+            Model model = bundle.load(ModelBundle.Weights.RAW, config.training().precision(), device);
+            Model average =
+                    bundle.load(ModelBundle.Weights.EMA, config.training().precision(), device);
+            TrainState state = new TrainState(config, model, average, progress);
+            state.optimizer.restore(moments, progress.step());
+            return state;
+        }
+    }
+
+    /**
+     * Writes model, average and optimiser into a folder.
+     *
+     * @param folder exists
+     */
+    void write(Path folder) {
+        ModelBundle.write(folder.resolve(MODEL_FILE), model, average, sections());
+        Safetensors.write(folder.resolve(OPTIMIZER_FILE), optimizer.moments(), Map.of("format", "mezzotint-optimizer"));
+    }
+
+    private Map<String, Object> sections() {
+        Map<String, Object> sections = new LinkedHashMap<>();
+        sections.put("diffusion", config.diffusion());
+        sections.put("sampling", config.sampling());
+        sections.put("progress", progress);
+        return sections;
+    }
+
+    /** One update of weights and average from the gradients. */
+    void update(double learningRate) {
+        optimizer.step(learningRate);
+        double decay = config.training().ema().decay(progress.step());
+        Ops.foreachLerp(averageList, optimizer.parameterList(), 1 - decay);
+    }
+
+    void advance(int images, long skipped) {
+        progress = new Progress(
+                progress.seed(),
+                progress.images() + images,
+                progress.step() + 1,
+                skipped,
+                progress.dataset(),
+                progress.threads());
+    }
+
+    AdamW optimizer() {
+        return optimizer;
+    }
+
+    /**
+     * The recipe.
+     *
+     * @return as given
+     */
+    public TrainConfig config() {
+        return config;
+    }
+
+    /**
+     * The model in training.
+     *
+     * @return owned by this state
+     */
+    public Model model() {
+        return model;
+    }
+
+    /**
+     * A model with the average of the weights: what samples are drawn with.
+     *
+     * @return owned by this state
+     */
+    public Model average() {
+        return average;
+    }
+
+    /**
+     * How far the run is.
+     *
+     * @return as of the last step
+     */
+    public Progress progress() {
+        return progress;
+    }
+
+    @Override
+    public void close() {
+        optimizer.close();
+        averageList.close();
+        averageScope.close();
+        model.close();
+        average.close();
+    }
+}

@@ -1,0 +1,363 @@
+package org.mezzotint.train;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.mezzotint.data.BatchLoader;
+import org.mezzotint.data.Dataset;
+import org.mezzotint.diffusion.DiffusionLoss;
+import org.mezzotint.io.InputException;
+import org.mezzotint.models.Model;
+import org.mezzotint.models.layers.Tape;
+import org.mezzotint.tensor.Devices;
+import org.mezzotint.tensor.Rng;
+import org.mezzotint.tensor.Scalars;
+import org.mezzotint.tensor.Scope;
+import org.mezzotint.tensor.Tensors;
+
+/**
+ * The training loop.
+ *
+ * <p>Picture n of a run is noised at a uniformly drawn level, with noise and label dropout from streams of their own:
+ * {@code mix(seed, purpose, n)}. A step draws a batch, computes the loss in as many parts as {@code accumulation} says,
+ * clips, and updates weights and average.
+ */
+public final class Trainer implements AutoCloseable {
+    private static final long NOISE = 1;
+    private static final long LEVEL = 2;
+    private static final long DROP = 3;
+
+    private final RunDirectory directory;
+    private final TrainState state;
+    private final TrainConfig config;
+    private final Dataset pictures;
+    private final Optional<Validator> validator;
+    private final List<TrainListener> listeners;
+    private final DiffusionLoss loss;
+    private final Rng noise = new Rng(0);
+
+    /** How a call of {@link #run} ended. */
+    public enum Outcome {
+        /** The run saw all its pictures. */
+        FINISHED,
+        /** It was asked to stop, saved, and can be resumed. */
+        INTERRUPTED
+    }
+
+    /**
+     * Puts a run together.
+     *
+     * @param directory where it is saved
+     * @param state where it starts
+     * @param pictures to learn from, in the model's size
+     * @param validator of held-out pictures, if any
+     * @param listeners who watches, in order
+     */
+    public Trainer(
+            RunDirectory directory,
+            TrainState state,
+            Dataset pictures,
+            Optional<Validator> validator,
+            List<TrainListener> listeners) {
+        this.directory = directory;
+        this.state = state;
+        this.config = state.config();
+        this.pictures = pictures;
+        this.validator = validator;
+        this.listeners = List.copyOf(listeners);
+        loss = config.loss();
+        checkDataset(config, pictures);
+    }
+
+    private static void checkDataset(TrainConfig config, Dataset pictures) {
+        int classes = pictures.classNames().size();
+        int known = config.model().numClasses();
+        if (known > 0 && classes != known) {
+            throw new InputException("the model has " + known + " classes, the data set has "
+                    + (classes == 0 ? "no labels" : classes + ": " + summary(pictures.classNames()))
+                    + " (set model.numClasses)");
+        }
+    }
+
+    private static String summary(List<String> names) {
+        return names.size() <= 12 ? String.join(", ", names) : String.join(", ", names.subList(0, 12)) + " …";
+    }
+
+    /**
+     * Refuses a run that would not fit into memory.
+     *
+     * @param config the recipe
+     * @throws InputException naming the estimate and what is free
+     */
+    public static void checkMemory(TrainConfig config) {
+        TrainConfig.Training training = config.training();
+        long part = training.batchSize() / training.accumulation();
+        long needed = config.model().cost().trainingBytes(part, training.activationCheckpointing());
+        OptionalLong free = Devices.availableMemory();
+        if (free.isPresent() && needed > free.getAsLong()) {
+            throw new InputException(String.format(
+                    Locale.ROOT,
+                    "a batch of %d pictures needs about %.1f GB of memory, %.1f GB are free: lower training.batchSize, raise"
+                            + " training.accumulation or set training.activationCheckpointing",
+                    part,
+                    needed / 1e9,
+                    free.getAsLong() / 1e9));
+        }
+    }
+
+    /**
+     * Starts a run.
+     *
+     * @param directory made by {@link RunDirectory#create}
+     * @param config the recipe
+     * @param seed of all random numbers
+     * @param dataset fingerprint of the data set
+     * @param threads of libtorch
+     * @param device where the model lives
+     * @return the state before the first step, owned by the caller
+     */
+    public static TrainState start(
+            RunDirectory directory, TrainConfig config, long seed, String dataset, int threads, Device device) {
+        if (!directory.complete().isEmpty()) {
+            throw new InputException(directory.root() + " already holds checkpoints");
+        }
+        return TrainState.fresh(config, device, new TrainState.Progress(seed, 0, 0, 0, dataset, threads));
+    }
+
+    /**
+     * Goes on with a run from its newest intact checkpoint.
+     *
+     * @param directory of the run
+     * @param config the recipe, which may differ from the saved one in length and in what is saved when
+     * @param dataset fingerprint of the data set
+     * @param threads of libtorch
+     * @param device where the model shall live
+     * @param note is told of damaged checkpoints and of another number of threads
+     * @return the state, owned by the caller; empty if there is no intact checkpoint yet
+     * @throws InputException if recipe or data set are not those of the run
+     */
+    public static Optional<TrainState> resume(
+            RunDirectory directory,
+            TrainConfig config,
+            String dataset,
+            int threads,
+            Device device,
+            Consumer<String> note) {
+        Resumption.check(directory, config);
+        Optional<Path> checkpoint = directory.newestIntact(note);
+        if (checkpoint.isEmpty()) {
+            return Optional.empty();
+        }
+        TrainState.Progress progress = RunDirectory.progress(checkpoint.get());
+        if (!progress.dataset().equals(dataset)) {
+            throw new InputException("the data set is not the one that the run in " + directory.root()
+                    + " was started with (fingerprints " + progress.dataset().substring(0, 12) + " and "
+                    + dataset.substring(0, 12) + ")");
+        }
+        if (progress.threads() != threads) {
+            note.accept("the run used " + progress.threads() + " threads, this machine uses " + threads
+                    + ": results will differ in the last bits");
+        }
+        directory.replaceConfig(config);
+        return Optional.of(TrainState.read(config, device, checkpoint.get(), progress));
+    }
+
+    /**
+     * Trains until all pictures are seen or a stop is asked for. Saves at the end in both cases.
+     *
+     * @param stop asked after every step
+     * @return how it ended
+     * @throws DivergedException if a loss, a gradient norm or, at a checkpoint, a weight is not finite
+     */
+    public Outcome run(BooleanSupplier stop) {
+        TrainConfig.Training training = config.training();
+        long duration = training.durationImages();
+        int part = training.batchSize() / training.accumulation();
+        listeners.forEach(listener -> listener.started(state, duration));
+        try (BatchLoader loader = new BatchLoader(
+                pictures,
+                part,
+                state.progress().seed(),
+                state.progress().images(),
+                config.data().loaderThreads(),
+                config.data().onBroken())) {
+            long skippedBefore = state.progress().skipped();
+            long reported = 0;
+            while (state.progress().images() < duration) {
+                long before = state.progress().images();
+                TrainListener.StepReport report = step(loader);
+                state.advance(training.batchSize(), skippedBefore + loader.skipped());
+                listeners.forEach(listener -> listener.stepped(report));
+                if (loader.skipped() > reported) {
+                    reported = loader.skipped();
+                    String line = reported + " broken pictures skipped so far: " + summary(loader.skippedNames());
+                    listeners.forEach(listener -> listener.note(line));
+                }
+                boolean last = state.progress().images() >= duration;
+                boolean stopping = !last && stop.getAsBoolean();
+                after(before, last, stopping);
+                if (stopping) {
+                    return Outcome.INTERRUPTED;
+                }
+            }
+        }
+        return Outcome.FINISHED;
+    }
+
+    /** What is due after a step that began at a number of pictures. */
+    private void after(long before, boolean last, boolean stopping) {
+        long images = state.progress().images();
+        if (validator.isPresent()
+                && (last || due(before, images, config.validation().everyImages()))) {
+            Validator.Result result = validator.get().evaluate(state.model());
+            listeners.forEach(listener -> listener.validated(images, result));
+        }
+        if (last || stopping || due(before, images, config.checkpoints().everyImages())) {
+            save();
+        }
+        if (last || due(before, images, config.previews().everyImages())) {
+            listeners.forEach(listener -> listener.preview(state));
+        }
+    }
+
+    private static boolean due(long before, long now, long every) {
+        return before / every != now / every;
+    }
+
+    private void save() {
+        if (!state.optimizer().allFinite()) {
+            throw diverged("a weight", Double.NaN);
+        }
+        Path saved = directory.save(state);
+        listeners.forEach(listener -> listener.saved(saved, state.progress().images()));
+    }
+
+    private DivergedException diverged(String what, double value) {
+        return new DivergedException(
+                what,
+                state.progress().step() + 1,
+                value,
+                directory.complete().stream().findFirst());
+    }
+
+    private TrainListener.StepReport step(BatchLoader loader) {
+        long start = System.nanoTime();
+        TrainConfig.Training training = config.training();
+        TrainState.Progress progress = state.progress();
+        state.optimizer().zeroGradients();
+        double[] sums = new double[3];
+        for (int part = 0; part < training.accumulation(); part++) {
+            BatchLoader.Batch batch = loader.next();
+            double[] terms = accumulate(batch);
+            for (int i = 0; i < sums.length; i++) {
+                sums[i] += terms[i] / training.accumulation();
+            }
+        }
+        if (!Double.isFinite(sums[0])) {
+            throw diverged("the loss", sums[0]);
+        }
+        double norm = training.gradientClip() > 0 ? clip(training.gradientClip()) : Double.NaN;
+        if (training.gradientClip() > 0 && !Double.isFinite(norm)) {
+            throw diverged("the gradient norm", norm);
+        }
+        long images = progress.images() + training.batchSize();
+        double rate =
+                training.schedule().rate(training.learningRate(), progress.step(), images, training.durationImages());
+        state.update(rate);
+        return new TrainListener.StepReport(
+                progress.step() + 1,
+                images,
+                training.durationImages(),
+                sums[0],
+                sums[1],
+                sums[2],
+                norm,
+                rate,
+                (System.nanoTime() - start) / 1e9);
+    }
+
+    /** Forward and backward pass of one part of a batch; returns total, mse and vlb. */
+    private double[] accumulate(BatchLoader.Batch batch) {
+        TrainConfig.Training training = config.training();
+        Model model = state.model();
+        int n = batch.labels().length;
+        try (Scope scope = Scope.open();
+                Tape tape = training.activationCheckpointing() ? Tape.checkpointing() : Tape.plain()) {
+            Tensor x0 = Batches.toDevice(
+                    Tensors.of(batch.pixels(), n, pictures.channels(), pictures.height(), pictures.width()), model);
+            DiffusionLoss.Terms terms = loss.terms(
+                    (x, t, cond) -> model.forward(x, t, cond, tape),
+                    x0,
+                    loss.levels(uniform(batch, LEVEL)),
+                    Batches.toDevice(noise(batch), model),
+                    Batches.labels(withDropout(batch), model));
+            Tensor mean = terms.total().mean();
+            double total = mean.item_double();
+            if (Double.isFinite(total)) {
+                tape.backward(training.accumulation() == 1 ? mean : mean.div(Scalars.of(training.accumulation())));
+            }
+            return new double[] {total, meanOrNaN(terms.mse()), meanOrNaN(terms.vlb())};
+        }
+    }
+
+    private static double meanOrNaN(Tensor terms) {
+        return terms.numel() == 0 ? Double.NaN : terms.detach().mean().item_double();
+    }
+
+    /** One uniform number a picture. */
+    private double[] uniform(BatchLoader.Batch batch, long purpose) {
+        double[] u = new double[batch.labels().length];
+        for (int i = 0; i < u.length; i++) {
+            u[i] = Rng.unit(Rng.mix(state.progress().seed(), purpose, batch.firstImage() + i));
+        }
+        return u;
+    }
+
+    private Tensor noise(BatchLoader.Batch batch) {
+        int n = batch.labels().length;
+        Tensor all = Tensors.empty(ScalarType.Float, n, pictures.channels(), pictures.height(), pictures.width());
+        try (Scope scope = Scope.open()) {
+            for (int i = 0; i < n; i++) {
+                noise.reseed(Rng.mix(state.progress().seed(), NOISE, batch.firstImage() + i))
+                        .fillNormal(all.select(0, i));
+            }
+        }
+        return all;
+    }
+
+    /** Labels, some replaced by the null class (arXiv:2207.12598, algorithm 1). */
+    private long[] withDropout(BatchLoader.Batch batch) {
+        long[] labels = batch.labels().clone();
+        double share = config.training().classDropout();
+        if (share > 0) {
+            double[] u = uniform(batch, DROP);
+            for (int i = 0; i < labels.length; i++) {
+                labels[i] = u[i] < share ? config.model().numClasses() : labels[i];
+            }
+        }
+        return labels;
+    }
+
+    private double clip(double largest) {
+        try (Scope scope = Scope.open()) {
+            TensorVector parameters = new TensorVector();
+            state.model().trainable().values().forEach(parameters::push_back);
+            return torch.clip_grad_norm_(parameters, largest);
+        }
+    }
+
+    @Override
+    public void close() {
+        noise.close();
+        listeners.forEach(TrainListener::close);
+    }
+}

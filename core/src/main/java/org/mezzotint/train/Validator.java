@@ -1,0 +1,167 @@
+package org.mezzotint.train;
+
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.mezzotint.data.Dataset;
+import org.mezzotint.diffusion.DiffusionLoss;
+import org.mezzotint.models.Model;
+import org.mezzotint.models.layers.Tape;
+import org.mezzotint.tensor.Rng;
+import org.mezzotint.tensor.Scope;
+import org.mezzotint.tensor.Tensors;
+
+/**
+ * The loss on held-out pictures with fixed noise and fixed levels, so that runs, seeds and implementations compare.
+ *
+ * <p>Picture i of n is noised at level u = (i + ½)/n, so the levels cover the schedule evenly, with noise of seed
+ * {@code mix(0, i)}; pictures are not flipped and keep their labels. Nothing depends on the run's seed.
+ */
+public final class Validator {
+    /** Edges of the log-SNR bins: below −10, ten of width 2, above 10. */
+    private static final double[] EDGES = {-10, -8, -6, -4, -2, 0, 2, 4, 6, 8, 10};
+
+    /**
+     * Losses on the held-out pictures.
+     *
+     * @param loss mean of what is minimised
+     * @param bins mean of it in each log-SNR bin, from the noisiest; NaN for an empty bin. Bin 0 holds λ below −10, bin i
+     *     holds −12 + 2i ≤ λ &lt; −10 + 2i, the last λ of at least 10
+     */
+    public record Result(double loss, double[] bins) {}
+
+    private final DiffusionLoss loss;
+    private final Dataset pictures;
+    private final int batchSize;
+
+    /**
+     * Prepares a validation.
+     *
+     * @param loss to evaluate
+     * @param pictures held out of training, opened without random flips
+     * @param batchSize pictures at once; does not change the result beyond rounding
+     */
+    public Validator(DiffusionLoss loss, Dataset pictures, int batchSize) {
+        this.loss = loss;
+        this.pictures = pictures;
+        this.batchSize = batchSize;
+    }
+
+    /**
+     * The names of the bins, for column headers.
+     *
+     * @return from the noisiest
+     */
+    public static String[] binNames() {
+        String[] names = new String[EDGES.length + 1];
+        for (int i = 0; i < names.length; i++) {
+            names[i] = i == 0
+                    ? "logsnr_below_" + (int) EDGES[0]
+                    : i == EDGES.length ? "logsnr_from_" + (int) EDGES[i - 1] : "logsnr_" + (int) EDGES[i - 1];
+        }
+        return names;
+    }
+
+    /**
+     * The noise of all held-out pictures (n, C, H, W), for evaluating them elsewhere.
+     *
+     * @param n number of pictures
+     * @param channels C
+     * @param height H
+     * @param width W
+     * @return float32 on the CPU
+     */
+    public static Tensor noise(int n, int channels, int height, int width) {
+        Tensor noise = Tensors.empty(ScalarType.Float, n, channels, height, width);
+        fillNoise(noise, 0);
+        return noise;
+    }
+
+    private static void fillNoise(Tensor noise, int first) {
+        try (Rng rng = new Rng(0);
+                Scope scope = Scope.open()) {
+            for (int i = 0; i < noise.size(0); i++) {
+                rng.reseed(Rng.mix(0, first + i)).fillNormal(noise.select(0, i));
+            }
+        }
+    }
+
+    /**
+     * The uniform numbers that choose the pictures' levels.
+     *
+     * @param n number of pictures
+     * @return (i + ½)/n
+     */
+    public static double[] levels(int n) {
+        double[] u = new double[n];
+        for (int i = 0; i < n; i++) {
+            u[i] = (i + 0.5) / n;
+        }
+        return u;
+    }
+
+    /**
+     * Evaluates a model.
+     *
+     * @param model not changed
+     * @return the losses
+     */
+    public Result evaluate(Model model) {
+        int n = pictures.size();
+        int length = pictures.channels() * pictures.height() * pictures.width();
+        DiffusionLoss.Levels all = loss.levels(levels(n));
+        double[] losses = new double[n];
+        try (NoGradGuard noGrad = new NoGradGuard()) {
+            for (int first = 0; first < n; first += batchSize) {
+                int count = Math.min(batchSize, n - first);
+                float[] pixels = new float[count * length];
+                long[] labels = new long[count];
+                for (int i = 0; i < count; i++) {
+                    pictures.read(first + i, new SplittableRandom(0), pixels, i * length);
+                    labels[i] = pictures.label(first + i);
+                }
+                try (Scope scope = Scope.open()) {
+                    Tensor x0 = Batches.toDevice(
+                            Tensors.of(pixels, count, pictures.channels(), pictures.height(), pictures.width()), model);
+                    Tensor cpuNoise = Tensors.empty(
+                            ScalarType.Float, count, pictures.channels(), pictures.height(), pictures.width());
+                    fillNoise(cpuNoise, first);
+                    DiffusionLoss.Levels levels = new DiffusionLoss.Levels(
+                            all.index().length == 0
+                                    ? new int[0]
+                                    : Arrays.copyOfRange(all.index(), first, first + count),
+                            Arrays.copyOfRange(all.time(), first, first + count),
+                            Arrays.copyOfRange(all.logSnr(), first, first + count));
+                    DiffusionLoss.Terms terms = loss.terms(
+                            (x, t, c) -> model.forward(x, t, c, Tape.plain()),
+                            x0,
+                            levels,
+                            Batches.toDevice(cpuNoise, model),
+                            Batches.labels(labels, model));
+                    System.arraycopy(Tensors.doubles(terms.total()), 0, losses, first, count);
+                }
+            }
+        }
+        return summarize(losses, all.logSnr());
+    }
+
+    static Result summarize(double[] losses, double[] logSnr) {
+        double[] sums = new double[EDGES.length + 1];
+        int[] counts = new int[EDGES.length + 1];
+        for (int i = 0; i < losses.length; i++) {
+            int bin = 0;
+            while (bin < EDGES.length && logSnr[i] >= EDGES[bin]) {
+                bin++;
+            }
+            sums[bin] += losses[i];
+            counts[bin]++;
+        }
+        double[] bins = new double[sums.length];
+        for (int i = 0; i < bins.length; i++) {
+            bins[i] = counts[i] == 0 ? Double.NaN : sums[i] / counts[i];
+        }
+        return new Result(Arrays.stream(losses).average().orElse(Double.NaN), bins);
+    }
+}
