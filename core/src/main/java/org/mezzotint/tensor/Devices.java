@@ -45,35 +45,71 @@ public final class Devices {
     }
 
     /**
-     * Memory that can still be taken before the machine, or the control group that this process runs in, is out of it.
+     * Memory that can still be taken before the machine, or one of the control groups that this process runs in, is out of
+     * it.
      *
      * @return bytes; empty where the operating system does not tell
      */
     public static OptionalLong availableMemory() {
-        long least = Long.MAX_VALUE;
-        try (Stream<String> lines = Files.lines(Path.of("/proc/meminfo"))) {
-            least = lines.filter(line -> line.startsWith("MemAvailable:"))
-                    .mapToLong(line -> Long.parseLong(line.replaceAll("[^0-9]", "")) * 1024)
-                    .findFirst()
-                    .orElse(least);
-            for (String[] files : new String[][] {
-                {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"},
-                {"/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"}
-            }) {
-                Path limit = Path.of(files[0]);
-                Path usage = Path.of(files[1]);
-                if (Files.isReadable(limit) && Files.isReadable(usage)) {
-                    String text = Files.readString(limit).trim();
-                    if (text.matches("[0-9]+")) {
-                        long used = Long.parseLong(Files.readString(usage).trim());
-                        least = Math.min(least, Math.max(0, Long.parseLong(text) - used));
-                    }
+        return availableMemory(Path.of("/proc"), Path.of("/sys/fs/cgroup"));
+    }
+
+    static OptionalLong availableMemory(Path proc, Path groups) {
+        try {
+            long least = field(proc.resolve("meminfo"), "MemAvailable:") * 1024;
+            for (String line : Files.readAllLines(proc.resolve("self/cgroup"))) {
+                String[] parts = line.split(":", 3); // hierarchy : controllers : path
+                boolean second = parts[0].equals("0");
+                if (!second && !parts[1].contains("memory")) {
+                    continue;
+                }
+                Path root = second ? groups : groups.resolve("memory");
+                Path group = root.resolve(parts[2].substring(1));
+                for (Path at = group; at.startsWith(root); at = at.getParent()) {
+                    least = Math.min(least, second ? freeOfVersion2(at) : freeOfVersion1(at));
                 }
             }
-        } catch (IOException unreadable) {
+            return OptionalLong.of(least);
+        } catch (IOException | NumberFormatException notLinux) {
             return OptionalLong.empty();
         }
-        return least == Long.MAX_VALUE ? OptionalLong.empty() : OptionalLong.of(least);
+    }
+
+    private static long freeOfVersion2(Path group) throws IOException {
+        return free(group, "memory.max", "memory.current", "inactive_file");
+    }
+
+    private static long freeOfVersion1(Path group) throws IOException {
+        return free(group, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file");
+    }
+
+    /** What a group may still take: its limit less its use, where cached files that can be dropped do not count as use. */
+    private static long free(Path group, String limitFile, String usageFile, String droppable) throws IOException {
+        Path limit = group.resolve(limitFile);
+        Path usage = group.resolve(usageFile);
+        if (!Files.isReadable(limit) || !Files.isReadable(usage)) {
+            return Long.MAX_VALUE;
+        }
+        String text = Files.readString(limit).trim();
+        if (!text.matches("[0-9]+")) {
+            return Long.MAX_VALUE; // "max"
+        }
+        long cached = Files.isReadable(group.resolve("memory.stat"))
+                ? Math.max(0, field(group.resolve("memory.stat"), droppable))
+                : 0;
+        long used = Long.parseLong(Files.readString(usage).trim()) - cached;
+        return Math.max(0, Long.parseLong(text) - Math.max(0, used));
+    }
+
+    /** The number behind a name in a file of lines {@code name number …}; −1 if it is absent. */
+    private static long field(Path file, String name) throws IOException {
+        try (Stream<String> lines = Files.lines(file)) {
+            return lines.map(line -> line.trim().split("\\s+", 3))
+                    .filter(words -> words[0].equals(name) && words.length > 1)
+                    .mapToLong(words -> Long.parseLong(words[1]))
+                    .findFirst()
+                    .orElse(-1);
+        }
     }
 
     /**
