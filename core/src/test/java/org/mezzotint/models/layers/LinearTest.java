@@ -145,7 +145,8 @@ class LinearTest {
             Linear normal = new Linear(init, 300, 200, Linear.Weights.NORMAL_002);
             assertThat(deviation(weight(normal))).isCloseTo(0.02, within(2e-4));
             assertThat(max(Tensors.doubles(normal.state().get("bias")))).isZero();
-            assertThat(max(weight(new Linear(init, 300, 200, Linear.Weights.ZERO)))).isZero();
+            assertThat(max(weight(new Linear(init, 300, 200, Linear.Weights.ZERO))))
+                    .isZero();
         }
     }
 
