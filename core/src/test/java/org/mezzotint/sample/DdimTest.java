@@ -56,7 +56,7 @@ class DdimTest {
         try (Scope scope = Scope.open();
                 Rng rng = new Rng(1)) {
             Tensor noise = rng.normal(ScalarType.Double, 2, 1, 5, 7);
-            double[] errors = new double[4];
+            double[] errors = new double[3];
             for (int k = 0; k < errors.length; k++) {
                 Denoiser denoiser =
                         SamplerContract.DATA.denoiser(schedule, parameterization, Variance.FIXED_SMALL, 40 << k);
@@ -64,7 +64,7 @@ class DdimTest {
                 Tensor x = new Ddim(0).sample(denoiser, noise, NONE, Sampler.Progress.NONE);
                 errors[k] = SamplerContract.distance(Tensors.doubles(x), exact);
             }
-            assertThat(errors[3]).isLessThan(0.005);
+            assertThat(errors[2]).isLessThan(0.012);
             for (int k = 1; k < errors.length; k++) {
                 assertThat(errors[k - 1] / errors[k])
                         .as("%s", java.util.Arrays.toString(errors))
@@ -85,16 +85,16 @@ class DdimTest {
             double[] errors = new double[3];
             for (int k = 0; k < errors.length; k++) {
                 Denoiser denoiser =
-                        SamplerContract.DATA.denoiser(schedule, parameterization, Variance.FIXED_SMALL, 50 << k);
+                        SamplerContract.DATA.denoiser(schedule, parameterization, Variance.FIXED_SMALL, 30 << k);
                 Ddim ddim = new Ddim(0);
                 AtomicInteger done = new AtomicInteger();
                 Tensor noise = ddim.invert(denoiser, pictures, (step, total, x) -> done.set(step));
-                assertThat(done).hasValue(50 << k);
+                assertThat(done).hasValue(30 << k);
                 assertThat(Tensors.doubles(pictures)).containsExactly(original); // the caller's, untouched
                 Tensor back = ddim.sample(denoiser, noise, NONE, Sampler.Progress.NONE);
                 errors[k] = SamplerContract.distance(Tensors.doubles(back), original);
             }
-            assertThat(errors[2]).isLessThan(0.01);
+            assertThat(errors[2]).isLessThan(0.03);
             assertThat(errors[1]).isLessThan(0.65 * errors[0]);
             assertThat(errors[2]).isLessThan(0.65 * errors[1]);
         }

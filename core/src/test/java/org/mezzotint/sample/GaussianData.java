@@ -24,18 +24,20 @@ record GaussianData(double mean, double deviation) {
             double[] times = Tensors.doubles(t);
             double[] out = new double[in.length];
             int each = in.length / times.length;
-            for (int i = 0; i < in.length; i++) {
-                double power = alphaBar.applyAsDouble(times[i / each]);
+            double variance = deviation * deviation;
+            for (int picture = 0; picture < times.length; picture++) {
+                double power = alphaBar.applyAsDouble(times[picture]);
                 double alpha = Math.sqrt(power);
                 double sigma = Math.sqrt(1 - power);
-                double variance = deviation * deviation;
-                double x0 = mean + alpha * variance / (power * variance + 1 - power) * (in[i] - alpha * mean);
-                double eps = (in[i] - alpha * x0) / sigma;
-                out[i] = switch (parameterization) {
-                    case EPS -> eps;
-                    case X0 -> x0;
-                    case V -> alpha * eps - sigma * x0;
-                };
+                for (int i = picture * each; i < (picture + 1) * each; i++) {
+                    double x0 = mean + alpha * variance / (power * variance + 1 - power) * (in[i] - alpha * mean);
+                    double eps = (in[i] - alpha * x0) / sigma;
+                    out[i] = switch (parameterization) {
+                        case EPS -> eps;
+                        case X0 -> x0;
+                        case V -> alpha * eps - sigma * x0;
+                    };
+                }
             }
             return Tensors.of(out).view(x.shape()).to(x.scalar_type());
         };

@@ -52,8 +52,8 @@ abstract class SamplerContract {
     void picturesHaveTheDatasMeanAndVariance(NoiseSchedule schedule, Parameterization parameterization) {
         try (Scope scope = Scope.open();
                 SeededNoise noise = new SeededNoise(5)) {
-            Denoiser denoiser = DATA.denoiser(schedule, parameterization, Variance.FIXED_SMALL, 200);
-            Tensor start = noise.initial(ScalarType.Double, 1, 100, 100);
+            Denoiser denoiser = DATA.denoiser(schedule, parameterization, Variance.FIXED_SMALL, 400);
+            Tensor start = noise.initial(ScalarType.Double, 1, 80, 80);
             double[] x = Tensors.doubles(sampler().sample(denoiser, start, noise, Sampler.Progress.NONE));
             double mean = IntStream.range(0, x.length)
                     .mapToDouble(i -> x[i])
@@ -63,7 +63,8 @@ abstract class SamplerContract {
                     .mapToDouble(i -> (x[i] - mean) * (x[i] - mean))
                     .average()
                     .orElseThrow();
-            assertThat(mean).isCloseTo(0.3, within(0.02)); // four standard errors of 10,000 numbers
+            assertThat(mean).isCloseTo(0.3, within(0.025)); // four standard errors of 6,400 numbers
+            // and here two and a half, plus the 0.009 that 400 steps of DDPM fall short of the data's variance
             assertThat(variance).isCloseTo(0.25, within(0.02));
         }
     }
