@@ -123,6 +123,20 @@ class OpsTest {
         }
     }
 
+    @Test
+    void aClosedListHoldsNothingButLeavesItsTensorsAlone() {
+        try (Scope scope = Scope.open()) {
+            Tensor element = Tensors.of(1.0);
+            new TensorList(List.of(element)).close();
+            long before = Pointer.totalCount();
+            TensorList list = new TensorList(List.of(element, element));
+            list.close();
+            list.close();
+            assertThat(Pointer.totalCount()).isLessThanOrEqualTo(before);
+            assertThat(Tensors.doubles(element)).containsExactly(1);
+        }
+    }
+
     @ParameterizedTest
     @EnumSource
     void packedLinearEqualsLinear(Ops.Activation activation) {
