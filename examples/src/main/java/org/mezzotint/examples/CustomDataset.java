@@ -15,7 +15,7 @@ import org.mezzotint.train.TrainState;
 import org.mezzotint.train.Trainer;
 
 /**
- * Trains ten steps on data of one's own: {@link Gradients} implements the interface {@link Dataset}, and that is all a
+ * Trains 40 steps on data of one's own: {@link Gradients} implements the interface {@link Dataset}, and that is all a
  * trainer needs.
  *
  * <pre>

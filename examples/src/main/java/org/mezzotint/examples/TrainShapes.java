@@ -34,11 +34,11 @@ public final class TrainShapes {
 
     private TrainShapes() {}
 
-    /** Prints a line every 20 steps, and what is worth knowing in between. Called on the training thread. */
+    /** Prints a line every 50 steps, and what is worth knowing in between. Called on the training thread. */
     private static final class Console implements TrainListener {
         @Override
         public void stepped(StepReport report) {
-            if (report.step() % 20 == 0) {
+            if (report.step() % 50 == 0) {
                 System.out.printf("%6d pictures  loss %.4f%n", report.images(), report.loss());
             }
         }
