@@ -36,7 +36,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * and BOOL; others are refused by name.
  *
  * <pre>{@code
- *   try (PointerScope scope = new PointerScope(); Safetensors file = Safetensors.open(path)) {
+ *   try (Scope scope = Scope.open(); Safetensors file = Safetensors.open(path)) {
  *       Tensor weight = file.tensor("blocks.0.attn.qkv.weight");
  *   }
  * }</pre>

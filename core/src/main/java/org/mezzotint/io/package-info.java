@@ -15,7 +15,7 @@
  * are checked against the file before memory is taken for them.
  *
  * <p>Readers and writers that are open belong to one thread; static methods may be called from any thread. Tensors that
- * a reader returns belong to the caller's {@code PointerScope}, stay valid after the reader is closed, and keep their
+ * a reader returns belong to the caller's scope, stay valid after the reader is closed, and keep their
  * memory map alive.
  */
 package org.mezzotint.io;

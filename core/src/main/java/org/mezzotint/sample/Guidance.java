@@ -23,7 +23,7 @@ public final class Guidance {
      * @param scale s: 1 is no guidance and returns {@code network}, 0 ignores the condition
      * @param toNull turns a batch's inputs into those of "no condition"
      * @param guidedChannels the first so many output channels are guided; the others, such as a variance code, stay the
-     *     conditional ones. The DiT code guides 3 of the 4 latent channels ({@code three-channels}), others all of them.
+     *     conditional ones. The DiT code guides 3 of the 4 latent channels ({@code first-three}), others all of them.
      * @return the guided network
      */
     public static Network classifierFree(

@@ -1,9 +1,10 @@
 /**
  * From noise to pictures.
  *
- * <p>Start with {@link org.mezzotint.sample.Sampler} and its kinds {@link org.mezzotint.sample.Ddpm} and
- * {@link org.mezzotint.sample.Ddim}, {@link org.mezzotint.sample.Guidance} (which turns a network into a guided one),
- * {@link org.mezzotint.sample.SeededNoise} (one random stream a picture) and {@link org.mezzotint.sample.ImageGrid}.
+ * <p>Start with {@link org.mezzotint.sample.PictureSampler} (seeds and classes in, pictures out) and its parts:
+ * {@link org.mezzotint.sample.Sampler} with its kinds {@link org.mezzotint.sample.Ddpm} and
+ * {@link org.mezzotint.sample.Ddim}, {@link org.mezzotint.sample.Guidance} (which turns a network into a guided one) and
+ * {@link org.mezzotint.sample.SeededNoise} (one random stream a picture).
  *
  * <pre>
  *   seeds ─ SeededNoise.initial ─ Sampler.sample(Denoiser, x, …) ─ pictures (N, C, H, W) in [−1, 1]

@@ -4,7 +4,7 @@
  * <p>{@link org.mezzotint.app.bench.Workload} builds a model and runs training steps or sampling steps on random latents.
  *
  * <pre>
- *   Workload.ditS2(batch, precision) ─ trainStep() | sampleStep() ─ seconds
+ *   new Workload(batch, precision, device) ─ trainStep() | sampleStep() ─ seconds
  * </pre>
  *
  * <p>A workload belongs to one thread and owns its models until it is closed. The numbers that it computes are not
