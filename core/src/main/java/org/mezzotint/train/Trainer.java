@@ -78,7 +78,14 @@ public final class Trainer implements AutoCloseable {
         checkDataset(config, pictures);
     }
 
-    private static void checkDataset(TrainConfig config, Dataset pictures) {
+    /**
+     * Refuses a data set whose classes are not the model's.
+     *
+     * @param config the recipe
+     * @param pictures to learn from
+     * @throws InputException naming both numbers of classes
+     */
+    public static void checkDataset(TrainConfig config, Dataset pictures) {
         int classes = pictures.classNames().size();
         int known = config.model().numClasses();
         if (known > 0 && classes != known) {
