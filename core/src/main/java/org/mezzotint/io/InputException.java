@@ -33,12 +33,18 @@ public class InputException extends RuntimeException {
         super(message, cause);
     }
 
-    /** {@code cannot VERB PATH: reason}; the reason says in words what the exception class says in Java. */
+    /** {@code cannot VERB PATH: reason}. */
     static String message(String verb, Path path, IOException e) {
         return "cannot " + verb + " " + path + ": " + reason(e);
     }
 
-    private static String reason(IOException e) {
+    /**
+     * Says in words what the class of an exception says in Java.
+     *
+     * @param e what happened
+     * @return such as {@code permission denied}, for the end of a message that names the file
+     */
+    public static String reason(IOException e) {
         if (e instanceof NoSuchFileException) {
             return "no such file or folder";
         } else if (e instanceof AccessDeniedException) {

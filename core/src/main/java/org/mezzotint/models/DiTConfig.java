@@ -69,6 +69,10 @@ public record DiTConfig(
             throw new IllegalArgumentException(
                     "hiddenSize must be a multiple of 4 for 2-D positions, got " + hiddenSize);
         }
+        if ((long) (height / patchSize) * (width / patchSize) > Integer.MAX_VALUE / hiddenSize) {
+            throw new IllegalArgumentException("tokens times hiddenSize must fit into 32 bits, got a grid of "
+                    + height / patchSize + " times " + width / patchSize + " and " + hiddenSize);
+        }
         if (!(mlpRatio > 0 && mlpRatio * hiddenSize >= 1 && mlpRatio <= 64)) {
             throw new IllegalArgumentException("mlpRatio must be above 0 and at most 64, got " + mlpRatio);
         }

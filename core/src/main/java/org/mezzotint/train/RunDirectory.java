@@ -2,7 +2,6 @@ package org.mezzotint.train;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -68,14 +67,10 @@ public final class RunDirectory {
             Files.createDirectories(directory.checkpoints());
             Files.createDirectories(directory.samples());
         } catch (IOException e) {
-            throw new InputException("cannot make the run directory " + root + ": " + reason(e), e);
+            throw new InputException("cannot make the run directory " + root + ": " + InputException.reason(e), e);
         }
         AtomicFiles.writeString(root.resolve(CONFIG_FILE), Yaml.write(config));
         return directory;
-    }
-
-    private static String reason(IOException e) {
-        return e.getClass().getSimpleName() + (e.getMessage() == null ? "" : " " + e.getMessage());
     }
 
     /**
@@ -170,7 +165,7 @@ public final class RunDirectory {
             Collections.reverse(found);
             return found;
         } catch (IOException e) {
-            throw new InputException("cannot list " + checkpoints() + ": " + reason(e), e);
+            throw new InputException("cannot list " + checkpoints() + ": " + InputException.reason(e), e);
         }
     }
 
@@ -230,7 +225,7 @@ public final class RunDirectory {
                 try {
                     Files.move(old, doomed);
                 } catch (IOException e) {
-                    throw new InputException("cannot remove " + old + ": " + reason(e), e);
+                    throw new InputException("cannot remove " + old + ": " + InputException.reason(e), e);
                 }
                 AtomicFiles.deleteRecursively(doomed);
             }
@@ -247,7 +242,7 @@ public final class RunDirectory {
             }
             return sums;
         } catch (IOException e) {
-            throw new InputException("cannot read " + folder + ": " + reason(e), e);
+            throw new InputException("cannot read " + folder + ": " + InputException.reason(e), e);
         }
     }
 
@@ -295,7 +290,7 @@ public final class RunDirectory {
                 throw new CheckpointException(checkpoint + " is damaged: its files do not have the recorded checksums");
             }
         } catch (IOException e) {
-            throw new CheckpointException(checkpoint + " is damaged: " + reason(e), e);
+            throw new CheckpointException(checkpoint + " is damaged: " + InputException.reason(e), e);
         }
     }
 
@@ -312,7 +307,7 @@ public final class RunDirectory {
         try {
             return Yaml.fromJson(Files.readString(file), file.toString(), TrainState.Progress.class);
         } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            throw new CheckpointException(checkpoint + " is damaged: " + InputException.reason(e), e);
         }
     }
 }

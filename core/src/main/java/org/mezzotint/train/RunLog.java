@@ -64,7 +64,7 @@ public final class RunLog implements TrainListener {
                 continueAt(root.resolve(VALIDATION), "images,loss," + String.join(",", Validator.binNames()), images);
         events = EventFile.open(root, clock.instant());
         if (images > 0) {
-            events.restartAt(images, clock.instant());
+            events.restartAt(images + 1, clock.instant());
         }
         note((images == 0 ? "start" : "resume at " + images + " pictures") + ", seed "
                 + state.progress().seed() + ", " + durationImages + " pictures in all");
@@ -179,10 +179,14 @@ public final class RunLog implements TrainListener {
     }
 
     @Override
-    public void saved(Path checkpoint, long images) {
+    public void saving(long images) {
         if (stepsSince > 0) {
             writeRow(); // so that a run resumed from here has the same rows
         }
+    }
+
+    @Override
+    public void saved(Path checkpoint, long images) {
         note("saved " + root.relativize(checkpoint));
     }
 

@@ -59,6 +59,14 @@ public interface TrainListener extends AutoCloseable {
     default void preview(TrainState state) {}
 
     /**
+     * A checkpoint is about to be written. What a resumed run must find beside it belongs on disk now: the process may be
+     * killed before {@link #saved}.
+     *
+     * @param images pictures seen
+     */
+    default void saving(long images) {}
+
+    /**
      * A checkpoint is complete on disk.
      *
      * @param checkpoint its folder

@@ -78,7 +78,14 @@ public final class Trainer implements AutoCloseable {
         checkDataset(config, pictures);
     }
 
-    private static void checkDataset(TrainConfig config, Dataset pictures) {
+    /**
+     * Refuses a data set whose classes are not the model's.
+     *
+     * @param config the recipe
+     * @param pictures to learn from
+     * @throws InputException naming both numbers of classes
+     */
+    public static void checkDataset(TrainConfig config, Dataset pictures) {
         int classes = pictures.classNames().size();
         int known = config.model().numClasses();
         if (known > 0 && classes != known) {
@@ -237,8 +244,10 @@ public final class Trainer implements AutoCloseable {
         if (!state.optimizer().allFinite()) {
             throw diverged("a weight", Double.NaN);
         }
+        long images = state.progress().images();
+        listeners.forEach(listener -> listener.saving(images));
         Path saved = directory.save(state);
-        listeners.forEach(listener -> listener.saved(saved, state.progress().images()));
+        listeners.forEach(listener -> listener.saved(saved, images));
     }
 
     private DivergedException diverged(String what, double value) {

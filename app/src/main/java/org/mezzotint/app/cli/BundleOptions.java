@@ -25,6 +25,11 @@ final class BundleOptions {
 
     /** The bundle's file. */
     Path file() {
+        return find(model);
+    }
+
+    /** The bundle at a path, or the newest of the run or the checkpoint there. */
+    static Path find(Path model) {
         if (!Files.exists(model)) {
             throw new InputException("model not found: " + model);
         }

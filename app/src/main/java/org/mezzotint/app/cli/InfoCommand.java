@@ -3,6 +3,7 @@ package org.mezzotint.app.cli;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -25,11 +26,13 @@ import picocli.CommandLine.Parameters;
         })
 final class InfoCommand implements Callable<Integer> {
     private static final int LATENT_FACTOR = 8;
+    private static final int LARGEST = 4096;
 
     @Parameters(
             index = "0",
             paramLabel = "MODEL",
-            description = "a published name (dit-s/8 … dit-xl/2), a recipe (.yaml) or a bundle (.safetensors)")
+            description =
+                    "a published name (dit-s/8 … dit-xl/2), a recipe (.yaml), a bundle (.safetensors) or a run's folder")
     private String model;
 
     @Option(
@@ -93,15 +96,16 @@ final class InfoCommand implements Callable<Integer> {
     private ModelConfig config() {
         Path file = Path.of(model);
         if (model.endsWith(".yaml")) {
-            return Recipes.read(model, java.util.List.of()).model();
+            return Recipes.read(model, List.of()).model();
         }
-        if (Files.isRegularFile(file)) {
-            try (ModelBundle bundle = ModelBundle.open(file)) {
+        if (Files.exists(file) || model.endsWith(".safetensors")) {
+            try (ModelBundle bundle = ModelBundle.open(BundleOptions.find(file))) {
                 return bundle.config();
             }
         }
-        if (size < LATENT_FACTOR || size % LATENT_FACTOR != 0 || size > 1 << 16) {
-            throw new IllegalArgumentException("--size must be a multiple of " + LATENT_FACTOR + ", got " + size);
+        if (size < LATENT_FACTOR || size % LATENT_FACTOR != 0 || size > LARGEST) {
+            throw new IllegalArgumentException(
+                    "--size must be a multiple of " + LATENT_FACTOR + " up to " + LARGEST + ", got " + size);
         }
         DiTConfig named = DiTConfig.named(model, size / LATENT_FACTOR);
         if (conditioning == null) {

@@ -28,7 +28,8 @@ import picocli.CommandLine.Spec;
         },
         footer = {
             "",
-            "Exit codes: 0 done, 1 a bug of ours, 2 wrong usage, 3 unusable input, 4 training diverged, 130 interrupted."
+            "Exit codes: 0 done, 1 a bug of ours, 2 wrong usage, 3 unusable input,",
+            "4 training diverged, 130 interrupted."
         })
 public final class Main implements Runnable {
     private static final Logger LOG = LoggerFactory.getLogger(Main.class);
@@ -64,25 +65,36 @@ public final class Main implements Runnable {
         CommandLine line = new CommandLine(new Main());
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setParameterExceptionHandler((e, args) -> {
-            CommandLine at = e.getCommandLine();
-            PrintWriter err = at.getErr();
-            err.println(CommandLine.Help.Ansi.AUTO.string("@|red error:|@ ") + oneLine(e.getMessage()));
-            err.println("Try '" + at.getCommandSpec().qualifiedName() + " --help'.");
+            report(e.getCommandLine(), oneLine(e.getMessage()), USAGE);
             return USAGE;
         });
-        line.setExecutionExceptionHandler((e, at, parsed) -> {
-            int code = exitCode(e);
-            at.getErr().println(CommandLine.Help.Ansi.AUTO.string("@|red error:|@ ") + message(e));
-            if (code == BUG) {
-                at.getErr().println("This is a bug of ours; please report it with the lines below.");
-                for (StackTraceElement frame : e.getStackTrace()) {
-                    at.getErr().println("    at " + frame);
-                }
+        line.setExecutionExceptionHandler((e, at, parsed) -> failed(at, e));
+        try {
+            return line.execute(arguments);
+        } catch (Error e) { // picocli handles exceptions only; an OutOfMemoryError is the user's to know
+            return failed(line, e);
+        }
+    }
+
+    private static int failed(CommandLine at, Throwable e) {
+        int code = exitCode(e);
+        report(at, message(e), code);
+        if (code == BUG) {
+            at.getErr().println("This is a bug of ours; please report it with the lines below.");
+            for (StackTraceElement frame : e.getStackTrace()) {
+                at.getErr().println("    at " + frame);
             }
-            LOG.debug("command failed", e);
-            return code;
-        });
-        return line.execute(arguments);
+        }
+        LOG.debug("command failed", e);
+        return code;
+    }
+
+    private static void report(CommandLine at, String message, int code) {
+        PrintWriter err = at.getErr();
+        err.println(CommandLine.Help.Ansi.AUTO.string("@|red error:|@ ") + message);
+        if (code == USAGE) {
+            err.println("Try '" + at.getCommandSpec().qualifiedName() + " --help'.");
+        }
     }
 
     private static int exitCode(Throwable e) {
@@ -96,8 +108,11 @@ public final class Main implements Runnable {
     }
 
     private static boolean isOutOfMemory(Throwable e) {
-        return e instanceof OutOfMemoryError
-                || (e.getMessage() != null && e.getMessage().contains("can't allocate memory"));
+        if (e instanceof OutOfMemoryError
+                || (e.getMessage() != null && e.getMessage().contains("can't allocate memory"))) {
+            return true;
+        }
+        return e.getCause() != null && isOutOfMemory(e.getCause()); // of a loader's thread, say
     }
 
     /** libtorch puts a C++ trace behind the first line; that goes to the log only. */

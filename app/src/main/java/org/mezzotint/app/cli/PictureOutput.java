@@ -39,14 +39,28 @@ abstract class PictureOutput implements AutoCloseable {
     }
 
     static PictureOutput open(Path out, int count, int height, int width, Map<String, String> settings) {
-        String name = out.getFileName().toString().toLowerCase(Locale.ROOT);
-        if (name.endsWith(".npz")) {
-            return new NpzOutput(out, count, height, width);
-        }
-        if (name.endsWith(".zip")) {
-            return new ZipOutput(out, height, width, settings);
+        String name = out.toString().toLowerCase(Locale.ROOT);
+        if (name.endsWith(".npz") || name.endsWith(".zip")) {
+            checkFile(out);
+            return name.endsWith(".npz")
+                    ? new NpzOutput(out, count, height, width)
+                    : new ZipOutput(out, height, width, settings);
         }
         return new FolderOutput(out, height, width, settings);
+    }
+
+    /** Refuses, before hours of drawing, a file that cannot be written after them. */
+    static void checkFile(Path file) {
+        Path folder = file.toAbsolutePath().getParent();
+        if (folder == null || Files.isDirectory(file)) {
+            throw new InputException("cannot write " + file + ": it is a folder");
+        }
+        if (!Files.isDirectory(folder)) {
+            throw new InputException("cannot write " + file + ": no folder " + folder);
+        }
+        if (!Files.isWritable(folder)) {
+            throw new InputException("cannot write into the folder " + folder);
+        }
     }
 
     private static String fileName(long seed) {
@@ -76,7 +90,7 @@ abstract class PictureOutput implements AutoCloseable {
             try {
                 Files.createDirectories(folder);
             } catch (IOException e) {
-                throw new InputException("cannot make the folder " + folder + ": " + e, e);
+                throw new InputException("cannot make the folder " + folder + ": " + InputException.reason(e), e);
             }
             if (!Files.isWritable(folder)) {
                 throw new InputException("cannot write into the folder " + folder);

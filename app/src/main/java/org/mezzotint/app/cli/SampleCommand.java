@@ -95,6 +95,9 @@ final class SampleCommand implements Callable<Integer> {
             throw new IllegalArgumentException("--batch must be at least 1, got " + batch);
         }
         long[] allSeeds = Sizes.ranges("--seeds", seeds);
+        if (grid != null) {
+            PictureOutput.checkFile(grid);
+        }
         Device device = machine.open();
         Precision numbers = Precision.parse(precision);
         Path file = bundleOptions.file();
@@ -103,7 +106,7 @@ final class SampleCommand implements Callable<Integer> {
             long[] labels = labels(config, allSeeds.length);
             SamplingConfig sampling = sampling(bundle.section("sampling", SamplingConfig.class));
             DiffusionConfig diffusion = bundle.section("diffusion", DiffusionConfig.class);
-            diffusion.schedule().chain(sampling.steps()); // refuses a spacing that does not fit
+            checkSpacing(diffusion, sampling);
             checkMemory(config, sampling);
             try (Model model = bundle.load(bundleOptions.weights(bundle), numbers, device)) {
                 int atOnce = Math.min(batch, allSeeds.length);
@@ -114,6 +117,14 @@ final class SampleCommand implements Callable<Integer> {
             }
         }
         return 0;
+    }
+
+    private static void checkSpacing(DiffusionConfig diffusion, SamplingConfig sampling) {
+        try {
+            diffusion.schedule().chain(sampling.steps());
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException("--steps: " + e.getMessage(), e);
+        }
     }
 
     private void checkMemory(ModelConfig config, SamplingConfig sampling) {

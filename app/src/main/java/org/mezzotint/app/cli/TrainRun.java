@@ -40,6 +40,7 @@ final class TrainRun {
                 throw new InputException(
                         "validation.images must be below the number of pictures, got " + held + " of " + all.size());
             }
+            Trainer.checkDataset(config, all); // before a folder is made for a run that cannot start
             Subset.Split split = Subset.split(all, held);
             String fingerprint = all.fingerprint();
             int threads = torch.get_num_threads();

@@ -1,0 +1,289 @@
+package org.mezzotint.app.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.zip.ZipFile;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.mezzotint.io.Png;
+
+class SampleCommandTest {
+    @TempDir
+    private static Path shared;
+
+    @TempDir
+    private Path folder;
+
+    private static Path run;
+
+    @BeforeAll
+    static void train() {
+        run = shared.resolve("run");
+        // long enough for class and average to show in a picture
+        Cli.run("train", Cli.TINY, "--out", run, "--duration", "400", "--set", "training.learningRate=0.01")
+                .ok();
+    }
+
+    private static Path bundle() {
+        return run.resolve("checkpoints/000000400/model.safetensors");
+    }
+
+    private static byte[] pixels(BufferedImage image) {
+        byte[] rgb = new byte[3 * image.getWidth() * image.getHeight()];
+        for (int i = 0; i < rgb.length / 3; i++) {
+            int pixel = image.getRGB(i % image.getWidth(), i / image.getWidth());
+            rgb[3 * i] = (byte) (pixel >> 16);
+            rgb[3 * i + 1] = (byte) (pixel >> 8);
+            rgb[3 * i + 2] = (byte) pixel;
+        }
+        return rgb;
+    }
+
+    private static byte[] pixels(Path png) throws IOException {
+        return pixels(ImageIO.read(png.toFile()));
+    }
+
+    private static int largestDifference(byte[] a, byte[] b) {
+        assertThat(a).hasSameSizeAs(b);
+        int most = 0;
+        for (int i = 0; i < a.length; i++) {
+            most = Math.max(most, Math.abs((a[i] & 0xFF) - (b[i] & 0xFF)));
+        }
+        return most;
+    }
+
+    @Test
+    void aFolderGetsPicturesNamedBySeedThatSayHowTheyWereDrawn() throws IOException {
+        Path out = folder.resolve("drawn");
+        Cli.run(
+                        "sample",
+                        run,
+                        "--seeds",
+                        "0-2,40",
+                        "--classes",
+                        "3,1",
+                        "--guidance",
+                        "2.5",
+                        "--steps",
+                        "4",
+                        "--out",
+                        out)
+                .ok();
+        assertThat(Cli.files(out)).containsExactly("000000.png", "000001.png", "000002.png", "000040.png");
+        assertThat(Png.readText(out.resolve("000040.png")))
+                .containsEntry("seed", "40")
+                .containsEntry("class", "1")
+                .containsEntry("steps", "4")
+                .containsEntry("guidance", "2.5")
+                .containsEntry("solver", "ddim")
+                .containsKey("model");
+        assertThat(pixels(out.resolve("000000.png"))).hasSize(3 * 8 * 8);
+        assertThat(pixels(out.resolve("000000.png"))).isNotEqualTo(pixels(out.resolve("000002.png")));
+    }
+
+    @Test
+    void aZipGetsTheSamePicturesAndTheirLabels() throws IOException {
+        Path zip = folder.resolve("drawn.zip");
+        Cli.run("sample", run, "--seeds", "5-7", "--classes", "2,0", "--out", zip)
+                .ok();
+        Cli.run("sample", run, "--seeds", "5-7", "--classes", "2,0", "--out", folder.resolve("drawn"))
+                .ok();
+        try (ZipFile file = new ZipFile(zip.toFile())) {
+            JsonNode labels = new ObjectMapper().readTree(file.getInputStream(file.getEntry("dataset.json")));
+            assertThat(labels).hasToString("{\"labels\":[[\"000005.png\",2],[\"000006.png\",0],[\"000007.png\",2]]}");
+            for (String name : List.of("000005.png", "000006.png", "000007.png")) {
+                try (InputStream in = file.getInputStream(file.getEntry(name))) {
+                    assertThat(pixels(ImageIO.read(in)))
+                            .isEqualTo(pixels(folder.resolve("drawn").resolve(name)));
+                }
+            }
+        }
+    }
+
+    @Test
+    void anNpzGetsPicturesAndClassesAsArrays() throws IOException {
+        Path npz = folder.resolve("drawn.npz");
+        Cli.run("sample", run, "--seeds", "5-7", "--classes", "2,0", "--out", npz)
+                .ok();
+        Cli.run("sample", run, "--seeds", "5-7", "--classes", "2,0", "--out", folder.resolve("drawn"))
+                .ok();
+        try (ZipFile file = new ZipFile(npz.toFile())) {
+            byte[] pictures = file.getInputStream(file.getEntry("arr_0.npy")).readAllBytes();
+            byte[] classes = file.getInputStream(file.getEntry("arr_1.npy")).readAllBytes();
+            assertThat(new String(pictures, StandardCharsets.ISO_8859_1)).contains("'|u1'", "(3, 8, 8, 3)");
+            int length = 3 * 8 * 8;
+            byte[] second = Arrays.copyOfRange(pictures, pictures.length - 2 * length, pictures.length - length);
+            assertThat(second).isEqualTo(pixels(folder.resolve("drawn/000006.png")));
+            ByteBuffer labels =
+                    ByteBuffer.wrap(classes, classes.length - 24, 24).order(ByteOrder.LITTLE_ENDIAN);
+            assertThat(new long[] {labels.getLong(), labels.getLong(), labels.getLong()})
+                    .containsExactly(2, 0, 2);
+        }
+    }
+
+    @Test
+    void aGridHasAllPicturesOnOneSheet() throws IOException {
+        Path grid = folder.resolve("grid.png");
+        Cli.run("sample", run, "--seeds", "0-7", "--grid", grid).ok();
+        BufferedImage sheet = ImageIO.read(grid.toFile());
+        assertThat(sheet.getWidth()).isGreaterThan(4 * 8);
+        assertThat(sheet.getHeight()).isGreaterThan(2 * 8).isLessThan(sheet.getWidth());
+        assertThat(Png.readText(grid)).containsEntry("seeds", "0-7");
+    }
+
+    @Test
+    void thePictureOfASeedDoesNotDependOnTheBatch() throws IOException {
+        Path one = folder.resolve("one");
+        Path five = folder.resolve("five");
+        Cli.run("sample", run, "--seeds", "0-9", "--classes", "1", "--batch", "1", "--out", one)
+                .ok();
+        Cli.run("sample", run, "--seeds", "0-9", "--classes", "1", "--batch", "5", "--out", five)
+                .ok();
+        for (String name : Cli.files(one)) {
+            assertThat(largestDifference(pixels(one.resolve(name)), pixels(five.resolve(name))))
+                    .as(name)
+                    .isLessThanOrEqualTo(1);
+        }
+    }
+
+    @Test
+    void everyOptionChangesThePicture() throws IOException {
+        byte[] base = drawn();
+        for (List<String> option : List.of(
+                List.of("--classes", "2"),
+                List.of("--solver", "ddpm"),
+                List.of("--eta", "0.7"),
+                List.of("--steps", "9"),
+                List.of("--guidance", "4"),
+                List.of("--weights", "raw"))) {
+            assertThat(drawn(option.toArray(String[]::new)))
+                    .as(option.toString())
+                    .isNotEqualTo(base);
+        }
+    }
+
+    private int drawings;
+
+    private byte[] drawn(String... options) throws IOException {
+        Path out = folder.resolve("drawing" + drawings++);
+        Object[] all = Arrays.copyOf(new Object[] {"sample", run, "--seeds", "3", "--out", out}, 6 + options.length);
+        System.arraycopy(options, 0, all, 6, options.length);
+        Cli.run(all).ok();
+        return pixels(out.resolve("000003.png"));
+    }
+
+    @Test
+    void aCheckpointsFolderAndABundleCanBeNamedToo() throws IOException {
+        Path out = folder.resolve("a");
+        Cli.run("sample", run.resolve("checkpoints/000000400"), "--seeds", "3", "--out", out)
+                .ok();
+        Cli.run("sample", bundle(), "--seeds", "3", "--out", folder.resolve("b"))
+                .ok();
+        assertThat(pixels(out.resolve("000003.png"))).isEqualTo(pixels(folder.resolve("b/000003.png")));
+    }
+
+    @Test
+    void infoSaysWhatARunOrABundleCosts() {
+        assertThat(Cli.run("info", run).ok().out()).contains("input 3x8x8");
+        assertThat(Cli.run("info", bundle()).ok().out()).contains("input 3x8x8");
+    }
+
+    @Test
+    void aClassOutOfRangeIsWrongUsageAndNothingIsWritten() {
+        Path out = folder.resolve("drawn");
+        Cli.run("sample", run, "--classes", "0,4", "--out", out).fails(2, "--classes must be 0 to 3", "got 4");
+        assertThat(out).doesNotExist();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"a", "5-1", "-3", "1,,2", "", "0-99999999", "1-2-3", "9999999999999999999"})
+    void badSeedsAreWrongUsage(String seeds) {
+        Path out = folder.resolve("drawn");
+        Cli.run("sample", run, "--seeds=" + seeds, "--out", out).fails(2, "--seeds must");
+        assertThat(out).doesNotExist();
+    }
+
+    @Test
+    void badSettingsAreWrongUsage() {
+        Path out = folder.resolve("drawn");
+        Cli.run("sample", run).fails(2, "--out", "--grid");
+        Cli.run("sample", run, "--out", out, "--batch", "0").fails(2, "--batch must be at least 1");
+        Cli.run("sample", run, "--out", out, "--steps", "0").fails(2, "--steps", "at least one step, got 0");
+        Cli.run("sample", run, "--out", out, "--steps", "101").fails(2, "101");
+        Cli.run("sample", run, "--out", out, "--steps", "fast").fails(2, "--steps: spacing must be a number", "fast");
+        Cli.run("sample", run, "--out", out, "--eta", "2").fails(2, "eta must be 0 to 1, got 2");
+        Cli.run("sample", run, "--out", out, "--guidance", "NaN").fails(2, "guidance", "NaN");
+        Cli.run("sample", run, "--out", out, "--solver", "euler").fails(2, "--solver", "euler");
+        Cli.run("sample", run, "--out", out, "--guided-channels", "two").fails(2, "--guided-channels", "two");
+        assertThat(out).doesNotExist();
+    }
+
+    @Test
+    void aBatchThatDoesNotFitIntoMemoryIsRefused() {
+        Path out = folder.resolve("drawn");
+        Cli.run("sample", run, "--out", out, "--batch", "2000000000")
+                .fails(3, "a batch of 2000000000", "lower --batch");
+        assertThat(out).doesNotExist();
+    }
+
+    @Test
+    void aMissingModelIsNamed() {
+        Cli.run("sample", folder.resolve("nowhere"), "--out", folder.resolve("drawn"))
+                .fails(3, "model not found: " + folder.resolve("nowhere"));
+        Cli.run("sample", folder, "--out", folder.resolve("drawn")).fails(3, "no run found in " + folder);
+    }
+
+    @Test
+    void aRunWithoutACheckpointIsNamed() throws IOException {
+        Path young = Files.createDirectories(folder.resolve("young"));
+        Files.copy(run.resolve("config.yaml"), young.resolve("config.yaml"));
+        Cli.run("sample", young, "--out", folder.resolve("drawn")).fails(3, "has no checkpoint yet");
+    }
+
+    @Test
+    void aDamagedBundleIsNamed() throws IOException {
+        byte[] whole = Files.readAllBytes(bundle());
+        Path cut = folder.resolve("cut.safetensors");
+        Files.write(cut, Arrays.copyOf(whole, whole.length - 100));
+        Path headerless = folder.resolve("headerless.safetensors");
+        Files.write(headerless, Arrays.copyOfRange(whole, 9, whole.length));
+        Path empty = Files.createFile(folder.resolve("empty.safetensors"));
+        Path out = folder.resolve("drawn");
+        for (Path file : List.of(cut, headerless, empty)) {
+            Cli.run("sample", file, "--out", out).fails(3, file.toString());
+        }
+        assertThat(out).doesNotExist();
+    }
+
+    @Test
+    void anOutputThatCannotBeWrittenIsRefusedBeforeDrawing() throws IOException {
+        Path file = Files.writeString(folder.resolve("file"), "kept");
+        Cli.run("sample", run, "--out", file).fails(3, "cannot make the folder " + file);
+        for (String name : List.of("x.zip", "x.npz")) {
+            Cli.run("sample", run, "--out", file.resolve(name)).fails(3, "cannot write", name);
+            Cli.run("sample", run, "--out", folder.resolve("nowhere").resolve(name))
+                    .fails(3, "cannot write", "no folder " + folder.resolve("nowhere"));
+        }
+        Cli drawn =
+                Cli.run("sample", run, "--out", folder.resolve("drawn"), "--grid", folder.resolve("nowhere/grid.png"));
+        drawn.fails(3, "cannot write", "nowhere");
+        assertThat(Cli.files(folder)).containsExactly("file");
+        assertThat(file).hasContent("kept");
+    }
+}
