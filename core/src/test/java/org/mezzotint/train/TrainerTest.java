@@ -163,6 +163,35 @@ class TrainerTest {
     }
 
     @Test
+    void aRunKilledRightAfterACheckpointHasItsRowOfMetrics() throws IOException {
+        TrainConfig config = config();
+        Path killed = folder.resolve("killed");
+        TrainListener killer = new TrainListener() {
+            @Override
+            public void saved(Path checkpoint, long images) {
+                throw new IllegalStateException("killed");
+            }
+        };
+        assertThatThrownBy(() -> {
+                    try (Dataset all = config.data().open(Optional.empty(), 8, 8, 3)) {
+                        RunDirectory directory = RunDirectory.create(killed, config);
+                        TrainState state = Trainer.start(directory, config, 5, all.fingerprint(), 2, CPU);
+                        RunLog log = new RunLog(directory, 2, Clock.systemUTC());
+                        try (state;
+                                Trainer trainer =
+                                        new Trainer(directory, state, all, Optional.empty(), List.of(killer, log))) {
+                            trainer.run(() -> false);
+                        }
+                    }
+                })
+                .hasMessage("killed");
+        assertThat(killed.resolve("checkpoints/000000024")).isDirectory();
+        assertThat(Files.readAllLines(killed.resolve("metrics.csv")))
+                .extracting(row -> row.split(",", -1)[0])
+                .containsExactly("images", "16", "24");
+    }
+
+    @Test
     void aDamagedCheckpointIsNamedAndTheOneBeforeItIsUsed() throws IOException {
         TrainConfig config = config();
         Path out = folder.resolve("run");
