@@ -33,9 +33,22 @@ public record DiffusionConfig(
             throw new IllegalArgumentException("loss " + loss
                     + " needs a discrete schedule (linear or squared-cosine); a continuous one takes mse");
         }
+        if (parameterization == Parameterization.EPS && endsWithoutSignal(schedule)) {
+            throw new IllegalArgumentException(
+                    "parameterization eps cannot start from a level without any signal, which " + schedule
+                            + " ends in: use v or x0, or more steps");
+        }
         if (loss.isLikelihood() && !(weighting instanceof LossWeighting.Uniform)) {
             throw new IllegalArgumentException("loss " + loss + " takes weighting uniform only");
         }
+    }
+
+    private static boolean endsWithoutSignal(NoiseSchedule schedule) {
+        if (schedule instanceof NoiseSchedule.Discrete discrete) {
+            double[] betas = discrete.betas();
+            return betas[betas.length - 1] >= 1;
+        }
+        return false;
     }
 
     /**

@@ -79,9 +79,13 @@ public final class DiT extends Layer implements Model {
     /** Section 3.2: patchify, blocks, decoder. */
     @Override
     public Tensor forward(Tensor x, Tensor t, Conditioning cond, Tape tape) {
+        Shapes.check("x", x, Shapes.ANY, config.channels(), config.height(), config.width());
         long n = x.size(0);
-        Shapes.check("x", x, n, config.channels(), config.height(), config.width());
         Shapes.check("t", t, n);
+        if (Tensors.type(x) != precision.storage()) {
+            throw new IllegalArgumentException(
+                    "x must be of type " + precision.storage() + " in this model, got " + Tensors.type(x));
+        }
         try (Scope forward = Scope.open()) {
             Tensor tokens = patchEmbed.forward(x).add(positions); // (N, T, D)
             Tensor time = timestepEmbedder.forward(t).to(precision.storage()); // (N, D)

@@ -21,7 +21,6 @@ public final class Ops {
     private static final OperatorHandle FOREACH_ADD = find("aten::_foreach_add_", "Scalar");
     private static final OperatorHandle FOREACH_MUL = find("aten::_foreach_mul_", "Scalar");
     private static final OperatorHandle FOREACH_LERP = find("aten::_foreach_lerp_", "Scalar");
-    private static final OperatorHandle FOREACH_COPY = find("aten::_foreach_copy_", "");
 
     private Ops() {}
 
@@ -105,18 +104,6 @@ public final class Ops {
     public static void foreachLerp(TensorList tensors, TensorList targets, double weight) {
         try (Scope scope = Scope.open()) {
             call(FOREACH_LERP, tensors.value(), targets.value(), new IValue(new Scalar(weight)));
-        }
-    }
-
-    /**
-     * Copies every tensor's partner into it.
-     *
-     * @param tensors overwritten
-     * @param sources the partners, in the same order
-     */
-    public static void foreachCopy(TensorList tensors, TensorList sources) {
-        try (Scope scope = Scope.open()) {
-            call(FOREACH_COPY, tensors.value(), sources.value(), new IValue(false));
         }
     }
 

@@ -67,7 +67,7 @@ public final class RunLog implements TrainListener {
             events.restartAt(images + 1, clock.instant());
         }
         note((images == 0 ? "start" : "resume at " + images + " pictures") + ", seed "
-                + state.progress().seed() + ", " + durationImages + " pictures in all");
+                + state.config().training().seed() + ", " + durationImages + " pictures in all");
     }
 
     /** Opens a CSV file behind its rows up to a number of pictures. */

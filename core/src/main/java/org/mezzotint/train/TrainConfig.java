@@ -59,12 +59,17 @@ public record TrainConfig(
             throw new IllegalArgumentException(
                     "sampling.guidance needs a model with a null class (nullClass: true), got " + sampling.guidance());
         }
+        if (previews.count() > 0 && model.channels() != 3 && model.channels() != 1) {
+            throw new IllegalArgumentException("previews.count must be 0 for a model of latents: " + model.channels()
+                    + " channels are no picture, got " + previews.count());
+        }
         diffusion.schedule().chain(sampling.steps()); // refuses a spacing that does not fit
     }
 
     /**
      * How the network is trained.
      *
+     * @param seed of all random numbers: initial weights, order of the pictures, noise, levels, dropped labels
      * @param durationImages pictures to see in all
      * @param batchSize pictures an optimiser step
      * @param accumulation parts in which a batch is computed, to save memory; a divisor of the batch size
@@ -81,6 +86,7 @@ public record TrainConfig(
      * @param classDropout share of pictures that lose their label, for guidance
      */
     public record Training(
+            long seed,
             long durationImages,
             int batchSize,
             int accumulation,
@@ -127,7 +133,12 @@ public record TrainConfig(
          * @return a copy
          */
         public Training withDuration(long images) {
+            return with(seed, images);
+        }
+
+        private Training with(long otherSeed, long images) {
             return new Training(
+                    otherSeed,
                     images,
                     batchSize,
                     accumulation,
@@ -205,16 +216,21 @@ public record TrainConfig(
      * @return a copy
      */
     public TrainConfig withDuration(long images) {
-        return new TrainConfig(
-                model,
-                diffusion,
-                data,
-                training.withDuration(images),
-                validation,
-                checkpoints,
-                previews,
-                sampling,
-                expected);
+        return with(training.withDuration(images));
+    }
+
+    /**
+     * This recipe with another seed.
+     *
+     * @param seed of all random numbers
+     * @return a copy
+     */
+    public TrainConfig withSeed(long seed) {
+        return with(training.with(seed, training.durationImages()));
+    }
+
+    private TrainConfig with(Training other) {
+        return new TrainConfig(model, diffusion, data, other, validation, checkpoints, previews, sampling, expected);
     }
 
     /** The loss that the configuration asks for. */

@@ -30,14 +30,13 @@ public final class TrainState implements AutoCloseable {
     /**
      * How far a run is, and what it must be resumed with.
      *
-     * @param seed of the run
      * @param images pictures seen; the loader goes on there
      * @param step optimiser steps done
      * @param skipped broken pictures passed over
      * @param dataset fingerprint of the data set
      * @param threads of libtorch: another number changes the last bits
      */
-    public record Progress(long seed, long images, long step, long skipped, String dataset, int threads) {}
+    public record Progress(long images, long step, long skipped, String dataset, int threads) {}
 
     private final TrainConfig config;
     private final Model model;
@@ -74,7 +73,7 @@ public final class TrainState implements AutoCloseable {
      */
     public static TrainState fresh(TrainConfig config, Device device, Progress start) {
         Model model;
-        try (Init init = Init.random(start.seed(), config.training().precision(), device)) {
+        try (Init init = Init.random(config.training().seed(), config.training().precision(), device)) {
             model = config.model().create(init);
         }
         return new TrainState(config, model, copyOf(config, model, device), start);
@@ -141,12 +140,7 @@ public final class TrainState implements AutoCloseable {
 
     void advance(int images, long skipped) {
         progress = new Progress(
-                progress.seed(),
-                progress.images() + images,
-                progress.step() + 1,
-                skipped,
-                progress.dataset(),
-                progress.threads());
+                progress.images() + images, progress.step() + 1, skipped, progress.dataset(), progress.threads());
     }
 
     AdamW optimizer() {

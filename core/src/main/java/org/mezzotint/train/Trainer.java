@@ -122,22 +122,16 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Starts a run.
+     * The state before a run's first step.
      *
-     * @param directory made by {@link RunDirectory#create}
      * @param config the recipe
-     * @param seed of all random numbers
      * @param dataset fingerprint of the data set
      * @param threads of libtorch
      * @param device where the model lives
-     * @return the state before the first step, owned by the caller
+     * @return owned by the caller
      */
-    public static TrainState start(
-            RunDirectory directory, TrainConfig config, long seed, String dataset, int threads, Device device) {
-        if (!directory.complete().isEmpty()) {
-            throw new InputException(directory.root() + " already holds checkpoints");
-        }
-        return TrainState.fresh(config, device, new TrainState.Progress(seed, 0, 0, 0, dataset, threads));
+    public static TrainState start(TrainConfig config, String dataset, int threads, Device device) {
+        return TrainState.fresh(config, device, new TrainState.Progress(0, 0, 0, dataset, threads));
     }
 
     /**
@@ -167,8 +161,8 @@ public final class Trainer implements AutoCloseable {
         TrainState.Progress progress = RunDirectory.progress(checkpoint.get());
         if (!progress.dataset().equals(dataset)) {
             throw new InputException("the data set is not the one that the run in " + directory.root()
-                    + " was started with (fingerprints " + progress.dataset().substring(0, 12) + " and "
-                    + dataset.substring(0, 12) + ")");
+                    + " was started with (fingerprints " + shortened(progress.dataset()) + " and "
+                    + shortened(dataset) + ")");
         }
         if (progress.threads() != threads) {
             note.accept("the run used " + progress.threads() + " threads, this machine uses " + threads
@@ -176,6 +170,10 @@ public final class Trainer implements AutoCloseable {
         }
         directory.replaceConfig(config);
         return Optional.of(TrainState.read(config, device, checkpoint.get(), progress));
+    }
+
+    private static String shortened(String fingerprint) {
+        return fingerprint.substring(0, Math.min(12, fingerprint.length()));
     }
 
     /**
@@ -193,7 +191,7 @@ public final class Trainer implements AutoCloseable {
         try (BatchLoader loader = new BatchLoader(
                 pictures,
                 part,
-                state.progress().seed(),
+                config.training().seed(),
                 state.progress().images(),
                 config.data().loaderThreads(),
                 config.data().onBroken())) {
@@ -326,7 +324,7 @@ public final class Trainer implements AutoCloseable {
     private double[] uniform(BatchLoader.Batch batch, long purpose) {
         double[] u = new double[batch.labels().length];
         for (int i = 0; i < u.length; i++) {
-            u[i] = Rng.unit(Rng.mix(state.progress().seed(), purpose, batch.firstImage() + i));
+            u[i] = Rng.unit(Rng.mix(config.training().seed(), purpose, batch.firstImage() + i));
         }
         return u;
     }
@@ -336,7 +334,7 @@ public final class Trainer implements AutoCloseable {
         Tensor all = Tensors.empty(ScalarType.Float, n, pictures.channels(), pictures.height(), pictures.width());
         try (Scope scope = Scope.open()) {
             for (int i = 0; i < n; i++) {
-                noise.reseed(Rng.mix(state.progress().seed(), NOISE, batch.firstImage() + i))
+                noise.reseed(Rng.mix(config.training().seed(), NOISE, batch.firstImage() + i))
                         .fillNormal(all.select(0, i));
             }
         }

@@ -193,7 +193,7 @@ abstract class ModelContract {
         int c = config().channels();
         int h = config().height();
         int w = config().width();
-        String rule = "x must have shape (2, " + c + ", " + h + ", " + w + "), got ";
+        String rule = "x must have shape (any, " + c + ", " + h + ", " + w + "), got ";
         try (Scope scope = Scope.open();
                 Model model = random(config(), Precision.FLOAT32, 4)) {
             long[][] shapes = {{2, c + 1, h, w}, {2, c, h + 1, w}, {2, c, h, 2L * w}, {2, c, w, h}, {2, c, h}};

@@ -79,7 +79,7 @@ class TrainerTest {
             TrainState state = resume
                     ? Trainer.resume(directory, config, all.fingerprint(), 2, CPU, line -> {})
                             .orElseThrow()
-                    : Trainer.start(directory, config, 5, all.fingerprint(), 2, CPU);
+                    : Trainer.start(config, all.fingerprint(), 2, CPU);
             Validator validator = new Validator(new DiffusionLoss(config.diffusion()), split.validation(), 4);
             try (state;
                     Trainer trainer = new Trainer(
@@ -175,7 +175,7 @@ class TrainerTest {
         assertThatThrownBy(() -> {
                     try (Dataset all = config.data().open(Optional.empty(), 8, 8, 3)) {
                         RunDirectory directory = RunDirectory.create(killed, config);
-                        TrainState state = Trainer.start(directory, config, 5, all.fingerprint(), 2, CPU);
+                        TrainState state = Trainer.start(config, all.fingerprint(), 2, CPU);
                         RunLog log = new RunLog(directory, 2, Clock.systemUTC());
                         try (state;
                                 Trainer trainer =
@@ -279,7 +279,7 @@ class TrainerTest {
         Path bundle = RunDirectory.find(folder.resolve("run")).newestBundle();
         Map<String, double[]> tensors = content(bundle);
         try (Scope scope = Scope.open();
-                TrainState fresh = TrainState.fresh(config, CPU, new TrainState.Progress(5, 0, 0, 0, "", 2))) {
+                TrainState fresh = TrainState.fresh(config, CPU, new TrainState.Progress(0, 0, 0, "", 2))) {
             fresh.model().trainable().forEach((name, start) -> {
                 double[] before = Tensors.doubles(start);
                 double[] after = tensors.get(name);
@@ -300,7 +300,7 @@ class TrainerTest {
         assertThatThrownBy(() -> {
                     try (Dataset all = config.data().open(Optional.empty(), 8, 8, 3)) {
                         RunDirectory directory = RunDirectory.create(out, config);
-                        TrainState state = Trainer.start(directory, config, 5, all.fingerprint(), 2, CPU);
+                        TrainState state = Trainer.start(config, all.fingerprint(), 2, CPU);
                         try (state;
                                 Trainer trainer = new Trainer(directory, state, all, Optional.empty(), List.of())) {
                             trainer.run(() -> {
@@ -364,7 +364,7 @@ class TrainerTest {
         List<Long> counts = new ArrayList<>();
         try (Dataset all = config.data().open(Optional.empty(), 8, 8, 3)) {
             RunDirectory directory = RunDirectory.create(folder.resolve("run"), config);
-            TrainState state = Trainer.start(directory, config, 5, all.fingerprint(), 2, CPU);
+            TrainState state = Trainer.start(config, all.fingerprint(), 2, CPU);
             try (state;
                     Trainer trainer = new Trainer(directory, state, all, Optional.empty(), List.of())) {
                 trainer.run(() -> {
@@ -382,6 +382,7 @@ class TrainerTest {
         double base = last(config());
         Map<String, String> changes = new LinkedHashMap<>();
         changes.put("training.learningRate", "0.002");
+        changes.put("training.seed", "6");
         changes.put("training.beta1", "0.5");
         changes.put("training.beta2", "0.5");
         changes.put("training.epsilon", "0.01");

@@ -39,8 +39,7 @@ public final class CustomDataset {
         Dataset gradients = new Gradients(1000, 16, 16);
         RunDirectory directory = RunDirectory.create(Path.of(arguments[0]), config);
         try (Device cpu = Devices.cpu();
-                TrainState state =
-                        Trainer.start(directory, config, 0, gradients.fingerprint(), torch.get_num_threads(), cpu);
+                TrainState state = Trainer.start(config, gradients.fingerprint(), torch.get_num_threads(), cpu);
                 Trainer trainer = new Trainer(directory, state, gradients, Optional.empty(), List.of())) {
             Trainer.Outcome outcome = trainer.run(() -> false);
             System.out.println(

@@ -30,7 +30,6 @@ import org.mezzotint.train.Validator;
  * </pre>
  */
 public final class TrainShapes {
-    private static final long SEED = 0;
 
     private TrainShapes() {}
 
@@ -76,8 +75,7 @@ public final class TrainShapes {
             Subset.Split split = Subset.split(shapes, config.validation().images());
             Validator validator = new Validator(new DiffusionLoss(config.diffusion()), split.validation(), 64);
             RunDirectory directory = RunDirectory.create(folder, config);
-            try (TrainState state =
-                            Trainer.start(directory, config, SEED, shapes.fingerprint(), torch.get_num_threads(), cpu);
+            try (TrainState state = Trainer.start(config, shapes.fingerprint(), torch.get_num_threads(), cpu);
                     Trainer trainer = new Trainer(
                             directory, state, split.train(), Optional.of(validator), List.of(new Console()))) {
                 trainer.run(() -> false); // asked after every step whether to stop early

@@ -32,8 +32,8 @@ final class MachineOptions {
         return Devices.parse(device);
     }
 
-    /** The device's name, as given. */
-    String name() {
-        return device;
+    /** What was asked for, to be said again when a command is repeated. */
+    String given() {
+        return (device.equals("cpu") ? "" : " --device " + device) + (threads == 0 ? "" : " --threads " + threads);
     }
 }

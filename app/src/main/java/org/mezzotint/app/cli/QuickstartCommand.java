@@ -49,23 +49,24 @@ final class QuickstartCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         long start = System.nanoTime();
-        TrainConfig config = Recipes.read("configs/quickstart.yaml", List.of());
+        TrainConfig config = Recipes.read("configs/quickstart.yaml", List.of()).withSeed(seed);
         Path folder = free(out);
         System.out.println("training a diffusion transformer on pictures of coloured shapes, into " + folder);
         Trainer.Outcome outcome = TrainRun.run(
-                new TrainRun.Request(config, Optional.empty(), folder, false, seed, machine.open()),
+                new TrainRun.Request(config, Optional.empty(), folder, false, machine.open()),
                 Interrupts.handle(),
                 System.out);
         if (outcome == Trainer.Outcome.INTERRUPTED) {
-            System.out.println(
-                    "interrupted; go on with: mezzotint train configs/quickstart.yaml --out " + folder + " --resume");
+            System.out.println("interrupted; go on with: " + Terminal.command()
+                    + " train configs/quickstart.yaml --seed " + seed + " --out " + folder + " --resume");
             return INTERRUPTED;
         }
         Path sheet = folder.resolve("samples.png");
         draw(RunDirectory.find(folder).newestBundle(), sheet);
         System.out.println("wrote " + sheet + ": " + COUNT + " pictures drawn by the model, "
                 + Sizes.duration((System.nanoTime() - start) / 1e9) + " in all");
-        System.out.println("next: mezzotint sample " + folder + " --seeds 100-199 --out " + folder.resolve("drawn"));
+        System.out.println("next: " + Terminal.command() + " sample " + folder + " --seeds 100-199 --out "
+                + folder.resolve("drawn"));
         return 0;
     }
 

@@ -103,6 +103,10 @@ final class SampleCommand implements Callable<Integer> {
         Path file = bundleOptions.file();
         try (ModelBundle bundle = ModelBundle.open(file)) {
             ModelConfig config = bundle.config();
+            if (config.channels() != 3 && config.channels() != 1) {
+                throw new InputException(file + " draws latents of " + config.channels()
+                        + " channels, which no autoencoder of this version can turn into pictures");
+            }
             long[] labels = labels(config, allSeeds.length);
             SamplingConfig sampling = sampling(bundle.section("sampling", SamplingConfig.class));
             DiffusionConfig diffusion = bundle.section("diffusion", DiffusionConfig.class);

@@ -45,8 +45,11 @@ final class TrainCommand implements Callable<Integer> {
             description = "pictures to see in all, such as 400000, 400k or 1.5M")
     private String duration;
 
-    @Option(names = "--seed", paramLabel = "N", defaultValue = "0", description = "of all random numbers (default: 0)")
-    private long seed;
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            description = "of all random numbers (default: the recipe's training.seed)")
+    private Long seed;
 
     @Option(names = "--resume", description = "go on with the run in --out from its newest checkpoint")
     private boolean resume;
@@ -61,22 +64,25 @@ final class TrainCommand implements Callable<Integer> {
         if (duration != null) {
             config = config.withDuration(Sizes.count("--duration", duration));
         }
+        if (seed != null) {
+            config = config.withSeed(seed);
+        }
         Interrupts interrupts = Interrupts.handle();
         Trainer.Outcome outcome = TrainRun.run(
-                new TrainRun.Request(config, Optional.ofNullable(data), out, resume, seed, machine.open()),
+                new TrainRun.Request(config, Optional.ofNullable(data), out, resume, machine.open()),
                 interrupts,
                 console);
         if (outcome == Trainer.Outcome.INTERRUPTED) {
             console.println("interrupted; go on with: " + again());
             return INTERRUPTED;
         }
-        console.println("done: look at " + out.resolve("samples") + ", draw more with: mezzotint sample " + out
-                + " --seeds 0-99 --out " + out.resolve("drawn"));
+        console.println("done: look at " + out.resolve("samples") + ", draw more with: " + Terminal.command()
+                + " sample " + out + " --seeds 0-99 --out " + out.resolve("drawn"));
         return 0;
     }
 
     private String again() {
-        StringBuilder command = new StringBuilder("mezzotint train " + recipe);
+        StringBuilder command = new StringBuilder(Terminal.command() + " train " + recipe);
         if (data != null) {
             command.append(" --data ").append(data);
         }
@@ -84,6 +90,9 @@ final class TrainCommand implements Callable<Integer> {
         if (duration != null) {
             command.append(" --duration ").append(duration);
         }
-        return command + " --out " + out + " --resume";
+        if (seed != null) {
+            command.append(" --seed ").append(seed);
+        }
+        return command.append(machine.given()) + " --out " + out + " --resume";
     }
 }

@@ -10,6 +10,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.mezzotint.data.DataConfig;
 import org.mezzotint.data.Dataset;
 import org.mezzotint.data.Subset;
+import org.mezzotint.diffusion.DiffusionLoss;
 import org.mezzotint.io.InputException;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.train.RunDirectory;
@@ -25,7 +26,7 @@ final class TrainRun {
     private static final int VALIDATION_BATCH = 64;
 
     /** What to do. */
-    record Request(TrainConfig config, Optional<Path> data, Path out, boolean resume, long seed, Device device) {}
+    record Request(TrainConfig config, Optional<Path> data, Path out, boolean resume, Device device) {}
 
     private TrainRun() {}
 
@@ -48,23 +49,21 @@ final class TrainRun {
             TrainState state;
             if (request.resume()) {
                 directory = RunDirectory.open(request.out());
-                state = Trainer.resume(
-                                directory, config, fingerprint, threads, request.device(), line -> out.println(line))
+                state = Trainer.resume(directory, config, fingerprint, threads, request.device(), out::println)
                         .orElseGet(() -> {
                             out.println("no checkpoint yet: starting from the beginning");
-                            return Trainer.start(
-                                    directory, config, request.seed(), fingerprint, threads, request.device());
+                            return Trainer.start(config, fingerprint, threads, request.device());
                         });
             } else {
-                directory = RunDirectory.create(request.out(), config);
-                state = Trainer.start(directory, config, request.seed(), fingerprint, threads, request.device());
+                state = Trainer.start(config, fingerprint, threads, request.device());
+                directory = created(request, state); // only now: a run that cannot start leaves no folder
             }
             out.println(Version.machine());
             RunLog log = new RunLog(directory, METRICS_EVERY_STEPS, Clock.systemUTC());
             Optional<Validator> validator = held == 0
                     ? Optional.empty()
                     : Optional.of(new Validator(
-                            new org.mezzotint.diffusion.DiffusionLoss(config.diffusion()),
+                            new DiffusionLoss(config.diffusion()),
                             Subset.split(unflipped, held).validation(),
                             VALIDATION_BATCH));
             try (state;
@@ -76,6 +75,15 @@ final class TrainRun {
                             List.of(log, new TrainConsole(out), new PreviewListener(directory, log)))) {
                 return trainer.run(interrupts::requested);
             }
+        }
+    }
+
+    private static RunDirectory created(Request request, TrainState state) {
+        try {
+            return RunDirectory.create(request.out(), request.config());
+        } catch (RuntimeException e) {
+            state.close();
+            throw e;
         }
     }
 

@@ -101,7 +101,7 @@ class TrainCommandTest {
                             "checkpoints/" + each + "/checksums.json");
         }
         assertThat(Files.readString(out().resolve("config.yaml"))).contains("count: 4");
-        assertThat(Files.readString(out().resolve("log.txt"))).contains("start, seed 0, 88 pictures in all");
+        assertThat(Files.readString(out().resolve("log.txt"))).contains("start, seed 5, 88 pictures in all");
         BufferedImage grid = ImageIO.read(out().resolve("samples/000000088.png").toFile());
         assertThat(grid.getWidth()).isGreaterThan(grid.getHeight());
         assertThat(Png.readText(out().resolve("samples/000000088.png"))).containsEntry("images", "88");

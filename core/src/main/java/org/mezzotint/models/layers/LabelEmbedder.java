@@ -2,6 +2,7 @@ package org.mezzotint.models.layers;
 
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.mezzotint.tensor.Scope;
 
 /** One learned vector a class; with a null class, a last row stands for "no class". */
 public final class LabelEmbedder extends Layer {
@@ -31,8 +32,19 @@ public final class LabelEmbedder extends Layer {
      *
      * @param labels (N,) int64, each below the number of rows
      * @return (N, D)
+     * @throws IllegalArgumentException if a label on the CPU is out of range
      */
     public Tensor forward(Tensor labels) {
+        if (labels.device().is_cpu() && labels.numel() > 0) { // elsewhere the check would wait for the device
+            try (Scope scope = Scope.open()) {
+                long least = labels.min().item_long();
+                long most = labels.max().item_long();
+                if (least < 0 || most >= table.size(0)) {
+                    throw new IllegalArgumentException(
+                            "class must be 0 to " + (table.size(0) - 1) + ", got " + (least < 0 ? least : most));
+                }
+            }
+        }
         return torch.embedding(table, labels);
     }
 }
