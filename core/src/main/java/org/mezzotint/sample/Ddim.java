@@ -1,13 +1,11 @@
 package org.mezzotint.sample;
 
 import java.util.Arrays;
-import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.diffusion.Denoiser;
 import org.mezzotint.diffusion.Denoiser.Prediction;
 import org.mezzotint.diffusion.DiffusionChain;
 import org.mezzotint.tensor.Scalars;
-import org.mezzotint.tensor.Scope;
 
 /**
  * DDIM (arXiv:2010.02502v4, eq. 12 and 16): deterministic at η = 0, as noisy as DDPM at η = 1.
@@ -25,23 +23,16 @@ public record Ddim(double eta) implements Sampler {
     @Override
     public Tensor sample(Denoiser denoiser, Tensor noise, StepNoise steps, Progress progress) {
         int total = denoiser.chain().steps();
-        Tensor x = noise;
-        try (NoGradGuard noGrad = new NoGradGuard()) {
-            for (int t = total - 1; t >= 0; t--) {
-                int executed = total - 1 - t;
-                Tensor previous = x;
-                try (Scope scope = Scope.open()) {
+        return Steps.run(
+                noise,
+                total,
+                (x, executed) -> {
+                    int t = total - 1 - executed;
                     Prediction p = denoiser.predict(x, t);
                     Tensor drawn = eta > 0 && t > 0 ? steps.draw(executed, x) : null;
-                    x = scope.keep(step(denoiser.chain(), p, levels(x, t), drawn));
-                }
-                if (executed > 0) {
-                    previous.close();
-                }
-                progress.step(executed + 1, total, x);
-            }
-        }
-        return x;
+                    return step(denoiser.chain(), p, levels(x, t), drawn);
+                },
+                progress);
     }
 
     /**
@@ -80,24 +71,17 @@ public record Ddim(double eta) implements Sampler {
             throw new IllegalStateException("inversion needs the deterministic process, eta 0, got " + eta);
         }
         DiffusionChain chain = denoiser.chain();
-        int total = chain.steps();
-        Tensor x = pictures;
-        try (NoGradGuard noGrad = new NoGradGuard()) {
-            for (int step = 0; step < total; step++) {
-                Tensor previous = x;
-                try (Scope scope = Scope.open()) {
+        return Steps.run(
+                pictures,
+                chain.steps(),
+                (x, executed) -> {
                     // no level stands for a clean picture: the first step takes the noise that the cleanest level sees
-                    Prediction p = denoiser.predict(x, Math.max(step - 1, 0));
-                    x = scope.keep(
-                            step == 0 ? toFirstLevel(chain, x, p.eps()) : inverseStep(chain, p, levels(x, step - 1)));
-                }
-                if (step > 0) {
-                    previous.close();
-                }
-                progress.step(step + 1, total, x);
-            }
-        }
-        return x;
+                    Prediction p = denoiser.predict(x, Math.max(executed - 1, 0));
+                    return executed == 0
+                            ? toFirstLevel(chain, x, p.eps())
+                            : inverseStep(chain, p, levels(x, executed - 1));
+                },
+                progress);
     }
 
     private static Tensor toFirstLevel(DiffusionChain chain, Tensor picture, Tensor eps) {

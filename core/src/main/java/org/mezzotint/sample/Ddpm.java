@@ -1,35 +1,26 @@
 package org.mezzotint.sample;
 
 import java.util.Arrays;
-import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.diffusion.Denoiser;
 import org.mezzotint.diffusion.Denoiser.Prediction;
 import org.mezzotint.diffusion.DiffusionChain;
 import org.mezzotint.tensor.Scalars;
-import org.mezzotint.tensor.Scope;
 
 /** Ancestral sampling (arXiv:2006.11239, algorithm 2), with the denoiser's variance; the last step adds no noise. */
 public record Ddpm() implements Sampler {
     @Override
     public Tensor sample(Denoiser denoiser, Tensor noise, StepNoise steps, Progress progress) {
         int total = denoiser.chain().steps();
-        Tensor x = noise;
-        try (NoGradGuard noGrad = new NoGradGuard()) {
-            for (int t = total - 1; t >= 0; t--) {
-                int executed = total - 1 - t;
-                Tensor previous = x;
-                try (Scope scope = Scope.open()) {
+        return Steps.run(
+                noise,
+                total,
+                (x, executed) -> {
+                    int t = total - 1 - executed;
                     Prediction p = denoiser.predict(x, t);
-                    x = scope.keep(t == 0 ? p.mean() : step(p, t, steps.draw(executed, x)));
-                }
-                if (executed > 0) {
-                    previous.close();
-                }
-                progress.step(executed + 1, total, x);
-            }
-        }
-        return x;
+                    return t == 0 ? p.mean() : step(p, t, steps.draw(executed, x));
+                },
+                progress);
     }
 
     /** x_{t−1} = μ + 1[t ≠ 0]·√(σ²)·noise for levels that may differ in the batch. */
