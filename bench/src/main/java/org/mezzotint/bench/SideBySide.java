@@ -93,13 +93,18 @@ public final class SideBySide implements Callable<Integer> {
      * @param arguments the command line
      */
     public static void main(String... arguments) {
-        CommandLine line = new CommandLine(new SideBySide());
+        System.exit(commandLine(new SideBySide()).execute(arguments));
+    }
+
+    /** A command whose failures are one line, with exit code 2 for a wrong argument and 3 for anything else. */
+    static CommandLine commandLine(Callable<Integer> command) {
+        CommandLine line = new CommandLine(command);
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setExecutionExceptionHandler((e, at, parsed) -> {
             at.getErr().println("error: " + e.getMessage());
             return e instanceof IllegalArgumentException ? USAGE : FAILED;
         });
-        System.exit(line.execute(arguments));
+        return line;
     }
 
     @Override

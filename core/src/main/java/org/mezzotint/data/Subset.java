@@ -35,7 +35,7 @@ public final class Subset implements Dataset {
      * @param train the larger part, to learn from
      * @param validation the part held back
      */
-    public record Split(Dataset train, Dataset validation) {}
+    public record Split(Subset train, Subset validation) {}
 
     /**
      * Holds back a fixed part of a data set. The choice depends on its size and on {@code validation} alone, never on a
@@ -61,6 +61,15 @@ public final class Subset implements Dataset {
         Arrays.sort(held);
         Arrays.sort(rest);
         return new Split(new Subset(dataset, rest), new Subset(dataset, held));
+    }
+
+    /**
+     * Where these pictures are in the other data set.
+     *
+     * @return a copy, in this view's order
+     */
+    public int[] indices() {
+        return indices.clone();
     }
 
     @Override
