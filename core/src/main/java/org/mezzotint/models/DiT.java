@@ -8,8 +8,9 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.mezzotint.models.layers.Attention;
+import org.mezzotint.models.layers.Embedding;
 import org.mezzotint.models.layers.Init;
-import org.mezzotint.models.layers.LabelEmbedder;
 import org.mezzotint.models.layers.Layer;
 import org.mezzotint.models.layers.LayerNorm;
 import org.mezzotint.models.layers.Linear;
@@ -45,7 +46,7 @@ public final class DiT extends Layer implements Model {
     private final Tensor positions; // (1, T, D), fixed
     private final PatchEmbed patchEmbed;
     private final TimestepEmbedder timestepEmbedder;
-    private final LabelEmbedder labelEmbedder; // null when unconditional
+    private final Embedding labelEmbedder; // null when unconditional
     private final List<Block> blocks = new ArrayList<>();
     private final FinalLayer finalLayer;
 
@@ -66,8 +67,9 @@ public final class DiT extends Layer implements Model {
                 frozen("pos_embed", init.table(PatchEmbed.sinCosPositions(d, rows, columns), 1, config.tokens(), d));
         patchEmbed = child("x_embedder", new PatchEmbed(init, config.channels(), config.patchSize(), d));
         timestepEmbedder = child("t_embedder", new TimestepEmbedder(init, d));
-        labelEmbedder =
-                config.numClasses() > 0 ? child("y_embedder", new LabelEmbedder(init, config.labelRows(), d)) : null;
+        labelEmbedder = config.numClasses() > 0
+                ? child("y_embedder.embedding_table", new Embedding(init, config.labelRows(), d, 0.02))
+                : null;
         for (int i = 0; i < config.depth(); i++) {
             blocks.add(child("blocks." + i, new Block(config, init)));
         }
@@ -155,7 +157,7 @@ public final class DiT extends Layer implements Model {
     private static final class Block extends Layer {
         private final DiTConfig.Conditioning conditioning;
         private final LayerNorm norm1;
-        private final Attention attention;
+        private final SelfAttention attention;
         private final LayerNorm normCross; // cross-attention only
         private final CrossAttention crossAttention; // cross-attention only
         private final LayerNorm norm2;
@@ -168,7 +170,7 @@ public final class DiT extends Layer implements Model {
             boolean adaptive = isAdaptive(conditioning);
             boolean cross = conditioning == DiTConfig.Conditioning.CROSS_ATTENTION;
             norm1 = child("norm1", norm(adaptive, init, d));
-            attention = child("attn", new Attention(init, d, config.numHeads()));
+            attention = child("attn", new SelfAttention(init, d, config.numHeads()));
             normCross = cross ? child("norm_cross", norm(false, init, d)) : null;
             crossAttention = cross ? child("cross_attn", new CrossAttention(init, d, config.numHeads())) : null;
             norm2 = child("norm2", norm(adaptive, init, d));
@@ -217,12 +219,12 @@ public final class DiT extends Layer implements Model {
     }
 
     /** Multi-head self-attention, softmax(q·kᵀ/√d)·v. */
-    private static final class Attention extends Layer {
+    private static final class SelfAttention extends Layer {
         private final Linear qkv;
         private final Linear proj;
         private final int heads;
 
-        Attention(Init init, int width, int heads) {
+        SelfAttention(Init init, int width, int heads) {
             qkv = child("qkv", new Linear(init, width, 3L * width, Weights.XAVIER_UNIFORM));
             proj = child("proj", new Linear(init, width, width, Weights.XAVIER_UNIFORM));
             this.heads = heads;
@@ -267,17 +269,9 @@ public final class DiT extends Layer implements Model {
         }
     }
 
-    /**
-     * softmax(q·kᵀ/√d)·v over (N, h, T, d). libtorch's fused kernel, except in bfloat16 on the CPU, where that kernel takes
-     * twenty times as long as the plain products.
-     */
+    /** softmax(q·kᵀ/√d)·v over (N, h, T, d). */
     private static Tensor attend(Tensor q, Tensor k, Tensor v) {
-        if (Tensors.type(q) == ScalarType.BFloat16 && q.device().is_cpu()) {
-            double scale = 1 / Math.sqrt((double) q.size(3));
-            Tensor weights = torch.softmax(q.matmul(k.transpose(2, 3)).mul(Scalars.of(scale)), 3); // (N, h, T, T)
-            return weights.matmul(v);
-        }
-        return torch.scaled_dot_product_attention(q, k, v);
+        return Attention.attend(q, k, v, 1 / Math.sqrt((double) q.size(3)), null);
     }
 
     /** The decoder: norm (adaptive after adaptive blocks), then a linear map to patches. */
@@ -304,6 +298,12 @@ public final class DiT extends Layer implements Model {
             Tensor out = linear.forward(y); // (N, T, P·P·C')
             return Tensors.type(out) == ScalarType.BFloat16 ? out.to(ScalarType.Float) : out;
         }
+    }
+
+    /** Every parameter alike. */
+    @Override
+    public Tuning tuning(String parameter) {
+        return new Tuning(1, true);
     }
 
     @Override

@@ -163,6 +163,18 @@ public record DiTConfig(
         return numClasses > 0 ? List.of(org.mezzotint.tensor.Conditioning.CLASS) : List.of();
     }
 
+    @Override
+    @JsonIgnore
+    public TimeInput timeInput() {
+        return TimeInput.TIMESTEP;
+    }
+
+    @Override
+    @JsonIgnore
+    public List<String> optionalInputs() {
+        return List.of();
+    }
+
     /** Number of tokens T. */
     int tokens() {
         return Math.multiplyExact(height / patchSize, width / patchSize);

@@ -8,7 +8,7 @@ import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Precision;
 
 /** A network with its parameters, as training and sampling see it. */
-public sealed interface Model extends AutoCloseable permits DiT {
+public sealed interface Model extends AutoCloseable permits DiT, HDiT {
     /**
      * What the network was built from.
      *
@@ -40,6 +40,22 @@ public sealed interface Model extends AutoCloseable permits DiT {
      * @return unmodifiable, in state-dict order
      */
     Map<String, Tensor> trainable();
+
+    /**
+     * How the optimiser treats a parameter.
+     *
+     * @param learningRateScale times the recipe's learning rate
+     * @param weightDecay whether the recipe's weight decay applies
+     */
+    record Tuning(double learningRateScale, boolean weightDecay) {}
+
+    /**
+     * How the optimiser shall treat a parameter.
+     *
+     * @param parameter a name of {@link #trainable()}
+     * @return as in the authors' code
+     */
+    Tuning tuning(String parameter);
 
     /**
      * Copies all linear weights into the layout of oneDNN's kernels, for faster sampling on the CPU. Gradients and changes

@@ -8,8 +8,11 @@ import org.mezzotint.models.layers.Init;
 
 /** What a network is built from. Each kind of model has one record; {@code type} names it in files. */
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
-@JsonSubTypes(@JsonSubTypes.Type(value = DiTConfig.class, name = "dit"))
-public sealed interface ModelConfig permits DiTConfig {
+@JsonSubTypes({
+    @JsonSubTypes.Type(value = DiTConfig.class, name = "dit"),
+    @JsonSubTypes.Type(value = HDiTConfig.class, name = "hdit")
+})
+public sealed interface ModelConfig permits DiTConfig, HDiTConfig {
     /**
      * Picture height H.
      *
@@ -52,6 +55,30 @@ public sealed interface ModelConfig permits DiTConfig {
      * @return true if the network has a null class
      */
     boolean nullClass();
+
+    /** What a network is told about the noise. */
+    enum TimeInput {
+        /** The schedule's own time: a level's number, or 1000·t. */
+        TIMESTEP,
+        /** The noise in units of clean pictures, above 0. */
+        SIGMA
+    }
+
+    /**
+     * What the network's time input is.
+     *
+     * @return named {@code t} or {@code sigma} in files
+     */
+    @JsonIgnore
+    TimeInput timeInput();
+
+    /**
+     * Inputs that the network takes but does not need.
+     *
+     * @return names
+     */
+    @JsonIgnore
+    List<String> optionalInputs();
 
     /**
      * The inputs that the network needs beside x and t.

@@ -162,7 +162,7 @@ public final class Ops {
      *
      * @param x (…, in), in the weight's type
      * @param packed from {@link #packLinearWeight}
-     * @param bias (out,)
+     * @param bias (out,), or null for none
      * @param activation applied to the result
      * @return (…, out)
      */
@@ -172,7 +172,7 @@ public final class Ops {
                     OneDnn.LINEAR,
                     new IValue(x),
                     new IValue(packed),
-                    new IValue(bias),
+                    bias == null ? new IValue() : new IValue(bias),
                     new IValue(activation.attribute),
                     OneDnn.NO_SCALARS,
                     new IValue(activation.algorithm)));

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
@@ -11,12 +12,13 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.io.CheckpointException;
 import org.mezzotint.io.Safetensors;
+import org.mezzotint.models.Model;
 import org.mezzotint.tensor.Ops;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.TensorList;
 
 /**
- * AdamW (arXiv:1711.05101v3, algorithm 2) over named parameters, all updated by one fused kernel.
+ * AdamW (arXiv:1711.05101v3, algorithm 2) over named parameters; one fused kernel updates all that are tuned alike.
  *
  * <p>Its state can be saved: {@code exp_avg.<name>} and {@code exp_avg_sq.<name>}, and the number of steps.
  */
@@ -31,77 +33,121 @@ public final class AdamW implements AutoCloseable {
     private final double weightDecay;
     private final double epsilon;
     private final Scope scope;
+    private final List<Group> groups = new ArrayList<>();
     private final TensorList parameterList;
-    private final TensorList firstList;
-    private final TensorList secondList;
-    private final TensorList stepList;
     private long steps;
+
+    /** Parameters that are tuned alike; the lists share their order. */
+    private static final class Group {
+        final Model.Tuning tuning;
+        final Map<String, Tensor> parameters = new LinkedHashMap<>();
+        private final List<Tensor> plain = new ArrayList<>();
+        private final List<Tensor> first = new ArrayList<>();
+        private final List<Tensor> second = new ArrayList<>();
+        private final List<Tensor> counts = new ArrayList<>();
+        TensorList parameterList;
+        TensorList firstList;
+        TensorList secondList;
+        TensorList stepList;
+
+        Group(Model.Tuning tuning) {
+            this.tuning = tuning;
+        }
+
+        void add(String name, Tensor parameter, Tensor firstMoment, Tensor secondMoment) {
+            parameters.put(name, parameter);
+            plain.add(parameter.detach()); // the same memory, without the question of gradients
+            first.add(firstMoment);
+            second.add(secondMoment);
+            counts.add(torch.zeros(new long[0], new TensorOptions(ScalarType.Float))
+                    .to(parameter.device(), ScalarType.Float));
+        }
+
+        void seal() {
+            parameterList = new TensorList(plain);
+            firstList = new TensorList(first);
+            secondList = new TensorList(second);
+            stepList = new TensorList(counts);
+        }
+
+        void close() {
+            parameterList.close();
+            firstList.close();
+            secondList.close();
+            stepList.close();
+        }
+    }
 
     /**
      * Starts with moments of zero.
      *
      * @param parameters changed by {@link #step}; they must outlive the optimiser
+     * @param tuning how each is treated, by name
      * @param beta1 decay of the first moment
      * @param beta2 decay of the second moment
-     * @param weightDecay decoupled decay
+     * @param weightDecay decoupled decay of the parameters that decay
      * @param epsilon added to the root of the second moment
      */
-    public AdamW(Map<String, Tensor> parameters, double beta1, double beta2, double weightDecay, double epsilon) {
+    public AdamW(
+            Map<String, Tensor> parameters,
+            Function<String, Model.Tuning> tuning,
+            double beta1,
+            double beta2,
+            double weightDecay,
+            double epsilon) {
         this.parameters = parameters;
         this.beta1 = beta1;
         this.beta2 = beta2;
         this.weightDecay = weightDecay;
         this.epsilon = epsilon;
         scope = Scope.owner();
+        Map<Model.Tuning, Group> byTuning = new LinkedHashMap<>();
         List<Tensor> plain = new ArrayList<>();
-        List<Tensor> first = new ArrayList<>();
-        List<Tensor> second = new ArrayList<>();
-        List<Tensor> counts = new ArrayList<>();
         parameters.forEach((name, parameter) -> {
-            plain.add(parameter.detach()); // the same memory, without the question of gradients
-            first.add(torch.zeros_like(parameter));
-            second.add(torch.zeros_like(parameter));
-            counts.add(torch.zeros(new long[0], new TensorOptions(ScalarType.Float))
-                    .to(parameter.device(), ScalarType.Float));
-            moments.put(FIRST + name, first.get(first.size() - 1));
-            moments.put(SECOND + name, second.get(second.size() - 1));
+            Tensor first = torch.zeros_like(parameter);
+            Tensor second = torch.zeros_like(parameter);
+            moments.put(FIRST + name, first);
+            moments.put(SECOND + name, second);
+            plain.add(parameter.detach());
+            byTuning.computeIfAbsent(tuning.apply(name), Group::new).add(name, parameter, first, second);
         });
+        groups.addAll(byTuning.values());
+        groups.forEach(Group::seal);
         parameterList = new TensorList(plain);
-        firstList = new TensorList(first);
-        secondList = new TensorList(second);
-        stepList = new TensorList(counts);
         scope.leave();
     }
 
     /**
      * One update from the parameters' gradients.
      *
-     * @param learningRate at least 0
+     * @param learningRate at least 0, before each parameter's own scale
      */
     public void step(double learningRate) {
         try (Scope step = Scope.open();
                 NoGradGuard noGrad = new NoGradGuard()) {
-            List<Tensor> gradients = new ArrayList<>();
-            parameters.forEach((name, parameter) -> {
-                Tensor gradient = parameter.grad();
-                if (!gradient.defined()) {
-                    throw new IllegalStateException("parameter " + name + " has no gradient");
+            for (Group group : groups) {
+                List<Tensor> gradients = new ArrayList<>();
+                group.parameters.forEach((name, parameter) -> {
+                    Tensor gradient = parameter.grad();
+                    if (!gradient.defined()) {
+                        throw new IllegalStateException("parameter " + name + " has no gradient");
+                    }
+                    gradients.add(gradient);
+                });
+                try (TensorList list = new TensorList(gradients)) {
+                    Ops.foreachAdd(group.stepList, 1); // the kernel wants the number of steps including this one
+                    Ops.fusedAdamW(
+                            group.parameterList,
+                            list,
+                            group.firstList,
+                            group.secondList,
+                            group.stepList,
+                            learningRate * group.tuning.learningRateScale(),
+                            beta1,
+                            beta2,
+                            group.tuning.weightDecay() ? weightDecay : 0,
+                            epsilon);
                 }
-                gradients.add(gradient);
-            });
-            try (TensorList list = new TensorList(gradients)) {
-                Ops.foreachAdd(stepList, 1); // the kernel wants the number of steps including this one
-                Ops.fusedAdamW(
-                        parameterList,
-                        list,
-                        firstList,
-                        secondList,
-                        stepList,
-                        learningRate,
-                        beta1,
-                        beta2,
-                        weightDecay,
-                        epsilon);
             }
         }
         steps++;
@@ -153,8 +199,10 @@ public final class AdamW implements AutoCloseable {
         }
         steps = savedSteps;
         try (Scope counts = Scope.open()) {
-            Ops.foreachMul(stepList, 0);
-            Ops.foreachAdd(stepList, (double) savedSteps);
+            for (Group group : groups) {
+                Ops.foreachMul(group.stepList, 0);
+                Ops.foreachAdd(group.stepList, (double) savedSteps);
+            }
         }
     }
 
@@ -188,9 +236,7 @@ public final class AdamW implements AutoCloseable {
     @Override
     public void close() {
         parameterList.close();
-        firstList.close();
-        secondList.close();
-        stepList.close();
+        groups.forEach(Group::close);
         scope.close();
     }
 }

@@ -52,7 +52,12 @@ public final class TrainState implements AutoCloseable {
         this.progress = progress;
         TrainConfig.Training training = config.training();
         optimizer = new AdamW(
-                model.trainable(), training.beta1(), training.beta2(), training.weightDecay(), training.epsilon());
+                model.trainable(),
+                model::tuning,
+                training.beta1(),
+                training.beta2(),
+                training.weightDecay(),
+                training.epsilon());
         Scope scope = Scope.owner();
         List<Tensor> averages = new ArrayList<>();
         average.trainable().values().forEach(tensor -> averages.add(tensor.detach()));

@@ -35,6 +35,7 @@ public final class Trainer implements AutoCloseable {
     private static final long NOISE = 1;
     private static final long LEVEL = 2;
     private static final long DROP = 3;
+    private static final long ACTIVATION_DROP = 4;
 
     private final RunDirectory directory;
     private final TrainState state;
@@ -43,6 +44,7 @@ public final class Trainer implements AutoCloseable {
     private final Optional<Validator> validator;
     private final List<TrainListener> listeners;
     private final DiffusionLoss loss;
+    private final ModelNetwork network;
     private final Rng noise = new Rng(0);
 
     /** How a call of {@link #run} ended. */
@@ -75,6 +77,7 @@ public final class Trainer implements AutoCloseable {
         this.validator = validator;
         this.listeners = List.copyOf(listeners);
         loss = config.loss();
+        network = new ModelNetwork(state.model(), config.diffusion().schedule());
         checkDataset(config, pictures);
     }
 
@@ -297,12 +300,13 @@ public final class Trainer implements AutoCloseable {
         TrainConfig.Training training = config.training();
         Model model = state.model();
         int n = batch.labels().length;
+        long dropout = Rng.mix(training.seed(), ACTIVATION_DROP, batch.firstImage());
         try (Scope scope = Scope.open();
-                Tape tape = training.activationCheckpointing() ? Tape.checkpointing() : Tape.plain()) {
+                Tape tape = training.activationCheckpointing() ? Tape.checkpointing(dropout) : Tape.training(dropout)) {
             Tensor x0 = Batches.toDevice(
                     Tensors.of(batch.pixels(), n, pictures.channels(), pictures.height(), pictures.width()), model);
             DiffusionLoss.Terms terms = loss.terms(
-                    (x, t, cond) -> model.forward(x, t, cond, tape),
+                    network.on(tape),
                     x0,
                     loss.levels(uniform(batch, LEVEL)),
                     Batches.toDevice(noise(batch), model),

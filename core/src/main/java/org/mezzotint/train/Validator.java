@@ -6,7 +6,10 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.data.Dataset;
+import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.DiffusionLoss;
+import org.mezzotint.diffusion.Network;
+import org.mezzotint.diffusion.NoiseSchedule;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.layers.Tape;
 import org.mezzotint.tensor.Rng;
@@ -33,18 +36,20 @@ public final class Validator {
     public record Result(double loss, double[] bins) {}
 
     private final DiffusionLoss loss;
+    private final NoiseSchedule schedule;
     private final Dataset pictures;
     private final int batchSize;
 
     /**
      * Prepares a validation.
      *
-     * @param loss to evaluate
+     * @param diffusion whose loss is evaluated
      * @param pictures held out of training, opened without random flips
      * @param batchSize pictures at once; does not change the result beyond rounding
      */
-    public Validator(DiffusionLoss loss, Dataset pictures, int batchSize) {
-        this.loss = loss;
+    public Validator(DiffusionConfig diffusion, Dataset pictures, int batchSize) {
+        loss = new DiffusionLoss(diffusion);
+        schedule = diffusion.schedule();
         this.pictures = pictures;
         this.batchSize = batchSize;
     }
@@ -113,6 +118,7 @@ public final class Validator {
         int length = pictures.channels() * pictures.height() * pictures.width();
         DiffusionLoss.Levels all = loss.levels(levels(n));
         double[] losses = new double[n];
+        Network network = new ModelNetwork(model, schedule).on(Tape.plain());
         try (NoGradGuard noGrad = new NoGradGuard()) {
             for (int first = 0; first < n; first += batchSize) {
                 int count = Math.min(batchSize, n - first);
@@ -135,11 +141,7 @@ public final class Validator {
                             Arrays.copyOfRange(all.time(), first, first + count),
                             Arrays.copyOfRange(all.logSnr(), first, first + count));
                     DiffusionLoss.Terms terms = loss.terms(
-                            (x, t, c) -> model.forward(x, t, c, Tape.plain()),
-                            x0,
-                            levels,
-                            Batches.toDevice(cpuNoise, model),
-                            Batches.labels(labels, model));
+                            network, x0, levels, Batches.toDevice(cpuNoise, model), Batches.labels(labels, model));
                     System.arraycopy(Tensors.doubles(terms.total()), 0, losses, first, count);
                 }
             }

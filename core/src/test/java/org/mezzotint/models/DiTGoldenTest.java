@@ -17,8 +17,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.mezzotint.golden.Golden;
 import org.mezzotint.golden.GoldenDiT;
+import org.mezzotint.models.layers.Embedding;
 import org.mezzotint.models.layers.Init;
-import org.mezzotint.models.layers.LabelEmbedder;
 import org.mezzotint.models.layers.PatchEmbed;
 import org.mezzotint.models.layers.Tape;
 import org.mezzotint.models.layers.TimestepEmbedder;
@@ -90,7 +90,7 @@ class DiTGoldenTest {
         try (Golden golden = Golden.open("dit/gradients");
                 Scope scope = Scope.open();
                 DiT dit = GoldenDiT.load(golden, precision);
-                Tape tape = checkpointing ? Tape.checkpointing() : Tape.plain()) {
+                Tape tape = checkpointing ? Tape.checkpointing(0) : Tape.plain()) {
             Tensor x = golden.get("in.x", precision.storage()).clone().requires_grad_(true);
             Tensor y = dit.forward(x, golden.get("in.t"), Conditioning.classes(golden.get("in.y")), tape);
             tape.backward(y.mul(golden.get("in.cotangent", precision.storage())).sum());
@@ -180,9 +180,9 @@ class DiTGoldenTest {
         try (Golden golden = Golden.open("dit/label-embedder");
                 Scope scope = Scope.open();
                 Init init = Init.blank(Precision.FLOAT64, new Device("cpu"))) {
-            LabelEmbedder embedder = new LabelEmbedder(init, 7, 5);
+            Embedding embedder = new Embedding(init, 7, 5, 0.02);
             try (org.bytedeco.pytorch.NoGradGuard noGrad = new org.bytedeco.pytorch.NoGradGuard()) {
-                embedder.state().get("embedding_table.weight").copy_(golden.get("param.embedding_table.weight"));
+                embedder.state().get("weight").copy_(golden.get("param.embedding_table.weight"));
             }
             Golden.assertClose(
                     "eval",

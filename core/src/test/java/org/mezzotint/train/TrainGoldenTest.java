@@ -87,6 +87,7 @@ class TrainGoldenTest {
             double[] losses = new double[expectedLosses.length];
             try (AdamW optimizer = new AdamW(
                             dit.trainable(),
+                            dit::tuning,
                             config.get("betas").get(0).asDouble(),
                             config.get("betas").get(1).asDouble(),
                             config.get("weight_decay").asDouble(),

@@ -22,10 +22,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.mezzotint.data.Dataset;
 import org.mezzotint.data.Subset;
-import org.mezzotint.diffusion.DiffusionLoss;
 import org.mezzotint.io.InputException;
 import org.mezzotint.io.Yaml;
 import org.mezzotint.models.ModelBundle;
@@ -80,7 +79,7 @@ class TrainerTest {
                     ? Trainer.resume(directory, config, all.fingerprint(), 2, CPU, line -> {})
                             .orElseThrow()
                     : Trainer.start(config, all.fingerprint(), 2, CPU);
-            Validator validator = new Validator(new DiffusionLoss(config.diffusion()), split.validation(), 4);
+            Validator validator = new Validator(config.diffusion(), split.validation(), 4);
             try (state;
                     Trainer trainer = new Trainer(
                             directory,
@@ -112,9 +111,30 @@ class TrainerTest {
         }
     }
 
+    /** A tiny HDiT in place of the DiT, with dropout: random numbers inside the network. */
+    private static final String HDIT = """
+            model:
+              type: hdit
+              height: 8
+              width: 8
+              channels: 3
+              patchHeight: 1
+              patchWidth: 1
+              levels:
+                - {width: 8, depth: 1, feedForwardWidth: 12, attention: {type: neighborhood, headWidth: 8, kernel: 3}, dropout: 0.1}
+                - {width: 16, depth: 2, feedForwardWidth: 24, attention: {type: global, headWidth: 8}, dropout: 0.2}
+              mapping: {width: 12, depth: 1, feedForwardWidth: 16, dropout: 0.1}
+              numClasses: 4
+              extraWidth: 0
+              design: {position: axial-rope, similarity: cosine, feedForward: geglu, norm: ada-rms-norm, outputGate: false, skip: lerp}
+            """;
+
     @ParameterizedTest
-    @ValueSource(strings = {"false", "true"})
-    void aRunInTwoHalvesEqualsARunInOneGoToTheLastBit(String checkpointing) throws IOException {
+    @CsvSource({"dit, false", "dit, true", "hdit, false", "hdit, true"})
+    void aRunInTwoHalvesEqualsARunInOneGoToTheLastBit(String model, String checkpointing) throws IOException {
+        if (model.equals("hdit")) {
+            recipe = HDIT + recipe.substring(recipe.indexOf("diffusion:"));
+        }
         TrainConfig config = config("training.activationCheckpointing", checkpointing);
         Losses whole = run(folder.resolve("whole"), config, false, () -> false);
         int[] steps = {0};

@@ -11,7 +11,6 @@ import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.global.torch;
 import org.mezzotint.data.Dataset;
 import org.mezzotint.data.Subset;
-import org.mezzotint.diffusion.DiffusionLoss;
 import org.mezzotint.io.Yaml;
 import org.mezzotint.tensor.Devices;
 import org.mezzotint.train.RunDirectory;
@@ -73,7 +72,7 @@ public final class TrainShapes {
         try (Device cpu = Devices.cpu();
                 Dataset shapes = config.data().open(Optional.empty(), 16, 16, 3)) {
             Subset.Split split = Subset.split(shapes, config.validation().images());
-            Validator validator = new Validator(new DiffusionLoss(config.diffusion()), split.validation(), 64);
+            Validator validator = new Validator(config.diffusion(), split.validation(), 64);
             RunDirectory directory = RunDirectory.create(folder, config);
             try (TrainState state = Trainer.start(config, shapes.fingerprint(), torch.get_num_threads(), cpu);
                     Trainer trainer = new Trainer(

@@ -84,7 +84,7 @@ public final class Workload implements AutoCloseable {
         model.unpack();
         packed = false;
         Scope scope = Scope.owner();
-        AdamW optimizer = new AdamW(model.trainable(), 0.9, 0.999, 0, 1e-8);
+        AdamW optimizer = new AdamW(model.trainable(), model::tuning, 0.9, 0.999, 0, 1e-8);
         Model average;
         try (Init init = Init.blank(precision, device)) {
             average = model.config().create(init);

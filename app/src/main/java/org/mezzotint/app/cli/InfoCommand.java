@@ -12,6 +12,7 @@ import org.mezzotint.models.Cost;
 import org.mezzotint.models.DiTConfig;
 import org.mezzotint.models.ModelBundle;
 import org.mezzotint.models.ModelConfig;
+import org.mezzotint.models.NamedHDiT;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -27,20 +28,22 @@ import picocli.CommandLine.Parameters;
 final class InfoCommand implements Callable<Integer> {
     private static final int LATENT_FACTOR = 8;
     private static final int LARGEST = 4096;
+    private static final int DIT_SIZE = 256;
 
     @Parameters(
             index = "0",
             paramLabel = "MODEL",
             description =
-                    "a published name (dit-s/8 … dit-xl/2), a recipe (.yaml), a bundle (.safetensors) or a run's folder")
+                    "a published name (dit-s/8 … dit-xl/2, hdit-imagenet-256, hdit-ablation-e …), a recipe (.yaml),"
+                            + " a bundle (.safetensors) or a run's folder")
     private String model;
 
     @Option(
             names = "--size",
             paramLabel = "N",
-            defaultValue = "256",
-            description = "picture size of a published name; the model sees latents of an eighth (default: 256)")
-    private int size;
+            description = "picture size of a published name (default: 256 for DiT, which sees latents of an eighth; the"
+                    + " published size for HDiT)")
+    private Integer size;
 
     @Option(
             names = "--conditioning",
@@ -103,6 +106,19 @@ final class InfoCommand implements Callable<Integer> {
                 return bundle.config();
             }
         }
+        if (model.toLowerCase(Locale.ROOT).startsWith("hdit-")) {
+            if (conditioning != null) {
+                throw new IllegalArgumentException("--conditioning is for DiT only, got " + model);
+            }
+            if (size != null && (size < 1 || size > LARGEST)) {
+                throw new IllegalArgumentException("--size must be 1 to " + LARGEST + ", got " + size);
+            }
+            return NamedHDiT.named(model, size == null ? 0 : size);
+        }
+        return dit(size == null ? DIT_SIZE : size);
+    }
+
+    private ModelConfig dit(int size) {
         if (size < LATENT_FACTOR || size % LATENT_FACTOR != 0 || size > LARGEST) {
             throw new IllegalArgumentException(
                     "--size must be a multiple of " + LATENT_FACTOR + " up to " + LARGEST + ", got " + size);

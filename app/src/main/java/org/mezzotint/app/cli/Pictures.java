@@ -16,6 +16,7 @@ import org.mezzotint.sample.PictureSampler;
 import org.mezzotint.sample.Sampler;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Tensors;
+import org.mezzotint.train.ModelNetwork;
 
 /** Draws many pictures of a model, batch by batch. */
 final class Pictures {
@@ -34,7 +35,7 @@ final class Pictures {
         this.model = model;
         this.batch = batch;
         sampler = new PictureSampler(
-                (x, t, cond) -> model.forward(x, t, cond, Tape.plain()),
+                new ModelNetwork(model, diffusion.schedule()).on(Tape.plain()),
                 diffusion,
                 sampling,
                 new PictureSampler.Shape(

@@ -2,6 +2,7 @@ package org.mezzotint.app.cli;
 
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
@@ -12,6 +13,7 @@ import org.mezzotint.io.InputException;
 import org.mezzotint.io.Safetensors;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.ModelBundle;
+import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.layers.Tape;
 import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Precision;
@@ -59,13 +61,20 @@ final class PredictCommand implements Callable<Integer> {
                 Model model = bundle.load(bundleOptions.weights(bundle), numbers, device)) {
             TreeSet<String> needed = new TreeSet<>(bundle.config().inputs());
             needed.add("x");
-            needed.add("t");
-            if (!inputs.names().equals(needed)) {
+            String time = bundle.config().timeInput() == ModelConfig.TimeInput.SIGMA ? "sigma" : "t";
+            needed.add(time);
+            TreeSet<String> given = new TreeSet<>(inputs.names());
+            given.removeAll(bundle.config().optionalInputs());
+            if (!given.equals(needed)) {
                 throw new InputException(
                         in + " must hold exactly the inputs " + needed + ", it holds " + new TreeSet<>(inputs.names()));
             }
             Map<String, Tensor> others = new LinkedHashMap<>();
-            for (String name : bundle.config().inputs()) {
+            needed.removeAll(List.of("x", time));
+            bundle.config().optionalInputs().stream()
+                    .filter(inputs.names()::contains)
+                    .forEach(needed::add);
+            for (String name : needed) {
                 Tensor tensor = inputs.tensor(name);
                 others.put(name, tensor.to(device, tensor.scalar_type()));
             }
@@ -74,7 +83,7 @@ final class PredictCommand implements Callable<Integer> {
             try {
                 y = model.forward(
                         inputs.tensor("x").to(device, numbers.storage()),
-                        inputs.tensor("t").to(device, inputs.type("t")),
+                        inputs.tensor(time).to(device, inputs.type(time)),
                         Conditioning.of(others),
                         Tape.plain());
             } catch (IllegalArgumentException e) {

@@ -10,7 +10,6 @@ import org.bytedeco.pytorch.global.torch;
 import org.mezzotint.data.DataConfig;
 import org.mezzotint.data.Dataset;
 import org.mezzotint.data.Subset;
-import org.mezzotint.diffusion.DiffusionLoss;
 import org.mezzotint.io.InputException;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.train.RunDirectory;
@@ -63,9 +62,7 @@ final class TrainRun {
             Optional<Validator> validator = held == 0
                     ? Optional.empty()
                     : Optional.of(new Validator(
-                            new DiffusionLoss(config.diffusion()),
-                            Subset.split(unflipped, held).validation(),
-                            VALIDATION_BATCH));
+                            config.diffusion(), Subset.split(unflipped, held).validation(), VALIDATION_BATCH));
             try (state;
                     Trainer trainer = new Trainer(
                             directory,

@@ -5,6 +5,7 @@ import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.DeviceType;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.tensor.Precision;
 import org.mezzotint.tensor.Rng;
 import org.mezzotint.tensor.Scalars;
@@ -129,12 +130,22 @@ public final class Init implements AutoCloseable {
         for (int i = 1; i < shape.length; i++) {
             in *= shape[i];
         }
-        double bound = Math.sqrt(6.0 / (in + shape[0]));
+        return uniform(Math.sqrt(6.0 / (in + shape[0])), shape);
+    }
+
+    /**
+     * Uniform numbers around 0.
+     *
+     * @param bound largest magnitude
+     * @param shape lengths
+     * @return a new tensor
+     */
+    public Tensor uniform(double bound, long... shape) {
         return make(false, 0, shape, t -> rng.fillUniform(t, -bound, bound));
     }
 
     /**
-     * Given values, whatever this draws otherwise: for tables that follow from a formula.
+     * Given initial values, for tables that follow from a formula.
      *
      * @param values in row-major order
      * @param shape lengths
@@ -142,6 +153,32 @@ public final class Init implements AutoCloseable {
      */
     public Tensor table(double[] values, long... shape) {
         return make(false, 0, shape, t -> t.copy_(Tensors.of(values).view(shape)));
+    }
+
+    /**
+     * Positions to gather from.
+     *
+     * @param values not negative
+     * @return a new int64 tensor
+     */
+    public Tensor indices(long... values) {
+        try (Scope inner = Scope.open()) {
+            return inner.keep(Tensors.of(values).to(device, ScalarType.Long));
+        }
+    }
+
+    /**
+     * Values that belong to no checkpoint, whatever this draws otherwise.
+     *
+     * @param type of the tensor
+     * @param values in row-major order
+     * @param shape lengths
+     * @return a new tensor
+     */
+    public Tensor fixed(ScalarType type, double[] values, long... shape) {
+        try (Scope inner = Scope.open()) {
+            return inner.keep(Tensors.of(values).view(shape).to(device, type));
+        }
     }
 
     private interface Filler {

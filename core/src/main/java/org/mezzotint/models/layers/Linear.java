@@ -8,7 +8,7 @@ import org.mezzotint.tensor.Precision;
 import org.mezzotint.tensor.Scope;
 
 /**
- * {@code y = x · Wᵀ + b}; {@code weight} is (out, in), {@code bias} (out,).
+ * {@code y = x · Wᵀ + b}; {@code weight} is (out, in), {@code bias} (out,) or absent.
  *
  * <p>In mixed precision the product runs in bfloat16 and its result stays bfloat16: the caller's next addition to the
  * residual stream makes it float32 again. For sampling on the CPU the weight can be {@link #pack packed}, a second copy
@@ -16,7 +16,7 @@ import org.mezzotint.tensor.Scope;
  */
 public final class Linear extends Layer {
     private final Tensor weight;
-    private final Tensor bias;
+    private final Tensor bias; // null without one
     private final ScalarType compute;
     private final boolean mixed;
     private Scope packing;
@@ -29,12 +29,14 @@ public final class Linear extends Layer {
         XAVIER_UNIFORM,
         /** Normal with standard deviation 0.02. */
         NORMAL_002,
+        /** Uniform in ±1/√in, what PyTorch gives a new layer. */
+        UNIFORM_FAN_IN,
         /** Zero: the layer starts by giving its bias. */
         ZERO
     }
 
     /**
-     * Makes the layer.
+     * Makes the layer with a bias.
      *
      * @param init fills the parameters
      * @param in input width
@@ -42,16 +44,34 @@ public final class Linear extends Layer {
      * @param weights initial content of the weight
      */
     public Linear(Init init, long in, long out, Weights weights) {
+        this(init, in, out, weights, true);
+    }
+
+    private Linear(Init init, long in, long out, Weights weights, boolean biased) {
         weight = parameter(
                 "weight",
                 switch (weights) {
                     case XAVIER_UNIFORM -> init.xavierUniform(out, in);
                     case NORMAL_002 -> init.normal(0.02, out, in);
+                    case UNIFORM_FAN_IN -> init.uniform(1 / Math.sqrt((double) in), out, in);
                     case ZERO -> init.zeros(out, in);
                 });
-        bias = parameter("bias", init.zeros(out));
+        bias = biased ? parameter("bias", init.zeros(out)) : null;
         compute = init.precision().compute();
         mixed = init.precision() == Precision.BFLOAT16;
+    }
+
+    /**
+     * Makes the layer without a bias.
+     *
+     * @param init fills the parameters
+     * @param in input width
+     * @param out output width
+     * @param weights initial content of the weight
+     * @return {@code y = x · Wᵀ}
+     */
+    public static Linear withoutBias(Init init, long in, long out, Weights weights) {
+        return new Linear(init, in, out, weights, false);
     }
 
     /**
@@ -79,8 +99,8 @@ public final class Linear extends Layer {
         if (packed != null) {
             return Ops.packedLinear(input, packed, packedBias, activation);
         }
-        Tensor y =
-                mixed ? torch.linear(input, weight.to(compute), bias.to(compute)) : torch.linear(input, weight, bias);
+        Tensor w = mixed ? weight.to(compute) : weight;
+        Tensor y = bias == null ? torch.linear(input, w) : torch.linear(input, w, mixed ? bias.to(compute) : bias);
         return activation == Ops.Activation.GELU_TANH ? torch.gelu(y, "tanh") : y;
     }
 
@@ -94,7 +114,7 @@ public final class Linear extends Layer {
         unpack();
         packing = Scope.owner();
         packed = Ops.packLinearWeight(weight.detach().to(compute), rows);
-        packedBias = bias.detach().to(compute);
+        packedBias = bias == null ? null : bias.detach().to(compute);
         packing.leave();
     }
 

@@ -9,38 +9,84 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.mezzotint.tensor.Rng;
+import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
+import org.mezzotint.tensor.Tensors;
 
 /**
- * How a stack of blocks remembers what its backward pass needs: everything ({@link #plain()}), or only the blocks' inputs
- * ({@link #checkpointing()}), running each block a second time on the way back. Gradients are bitwise equal; the memory
- * of a stack falls from all its activations to those of one block.
+ * One forward and backward pass through stacks of blocks: how the backward pass remembers what it needs, and which
+ * activations dropout sets to zero.
  *
- * <p>A checkpointing tape serves one forward and one backward pass, and holds what it recorded until it is closed.
+ * <p>{@link #plain()} evaluates. {@link #training} keeps every activation; {@link #checkpointing} keeps only what enters
+ * the blocks and runs each a second time on the way back. Their gradients are bitwise equal; the memory of a stack falls
+ * from all its activations to those of one block. A tape other than the plain one serves one forward and one backward
+ * pass, and holds what it recorded until it is closed.
  */
 public abstract sealed class Tape implements AutoCloseable {
-    private Tape() {}
+    private final long seed;
+    private final boolean dropping;
+    private long drops;
+
+    private Tape(boolean dropping, long seed) {
+        this.dropping = dropping;
+        this.seed = seed;
+    }
 
     /**
-     * Keeps every activation.
+     * Keeps every activation and drops none.
      *
      * @return may be used any number of times
      */
     public static Tape plain() {
-        return Plain.INSTANCE;
+        return Plain.EVALUATING;
+    }
+
+    /**
+     * Keeps every activation.
+     *
+     * @param seed of the dropout
+     * @return for one pass
+     */
+    public static Tape training(long seed) {
+        return new Plain(true, seed);
     }
 
     /**
      * Keeps the inputs of blocks only.
      *
-     * @return for one forward and one backward pass
+     * @param seed of the dropout
+     * @return for one pass
      */
-    public static Tape checkpointing() {
-        return new Checkpointing();
+    public static Tape checkpointing(long seed) {
+        return new Checkpointing(seed);
     }
 
     /**
-     * Marks a tensor that enters the stack, or that its blocks share, such as the conditioning vector.
+     * Sets activations to zero at random and divides the others by 1 − p, so that the mean stays; nothing on the plain tape.
+     * The numbers follow from the tape's seed and the place in the pass, so a block that is run again drops the same.
+     *
+     * @param x activations
+     * @param p share that is dropped
+     * @return of the same shape
+     */
+    public final Tensor dropout(Tensor x, double p) {
+        if (!dropping || p == 0) {
+            return x;
+        }
+        try (Scope scope = Scope.open();
+                Rng rng = new Rng(Rng.mix(seed, drops++))) {
+            Tensor uniform = Tensors.empty(ScalarType.Float, x.shape());
+            rng.fillUniform(uniform, 0, 1);
+            Tensor kept =
+                    uniform.ge(Scalars.of(p)).to(x.device(), Tensors.type(x)).div(Scalars.of(1 - p));
+            return scope.keep(x.mul(kept));
+        }
+    }
+
+    /**
+     * Marks a tensor that enters a stack, or that blocks share, such as the conditioning vector.
      *
      * @param entering made with gradients
      * @return what the blocks and everything after them must use in its place
@@ -48,7 +94,7 @@ public abstract sealed class Tape implements AutoCloseable {
     public abstract Tensor enter(Tensor entering);
 
     /**
-     * Runs blocks one after the other.
+     * Runs blocks one after the other. A pass may run several stacks, each from a tensor of its own that entered.
      *
      * @param blocks each maps a tensor to one of the same shape and may use tensors returned by {@link #enter}
      * @param x returned by {@link #enter}
@@ -74,7 +120,11 @@ public abstract sealed class Tape implements AutoCloseable {
     }
 
     private static final class Plain extends Tape {
-        static final Plain INSTANCE = new Plain();
+        static final Plain EVALUATING = new Plain(false, 0);
+
+        Plain(boolean dropping, long seed) {
+            super(dropping, seed);
+        }
 
         @Override
         public Tensor enter(Tensor entering) {
@@ -101,64 +151,97 @@ public abstract sealed class Tape implements AutoCloseable {
     }
 
     private static final class Checkpointing extends Tape {
-        private final Scope held = Scope.owner();
-        private final List<Tensor> roots = new ArrayList<>();
-        private final List<Tensor> leaves = new ArrayList<>();
-        private final List<Tensor> inputs = new ArrayList<>();
-        private List<UnaryOperator<Tensor>> blocks = List.of();
-        private Tensor top;
+        /** What happened on the way in, to be undone in reverse. */
+        private sealed interface Event {}
 
-        Checkpointing() {
+        /** Tensors that entered with no stack between them; their gradients arrive at the leaves. */
+        private record Entrance(List<Tensor> roots, List<Tensor> leaves) implements Event {}
+
+        /** A stack: each block with its input and the number of dropouts before it; {@code top} is the result. */
+        private record Stack(List<UnaryOperator<Tensor>> blocks, List<Tensor> inputs, long[] drops, Tensor top)
+                implements Event {}
+
+        private final Scope held = Scope.owner();
+        private final List<Event> events = new ArrayList<>();
+        private boolean done;
+
+        Checkpointing(long seed) {
+            super(true, seed);
             held.leave();
         }
 
         @Override
         public Tensor enter(Tensor entering) {
+            if (done) {
+                throw new IllegalStateException("a checkpointing tape serves one forward and one backward pass");
+            }
             Tensor leaf = entering.detach().requires_grad_(true);
-            roots.add(held.hold(entering));
-            leaves.add(held.hold(leaf));
+            if (events.isEmpty() || !(events.get(events.size() - 1) instanceof Entrance)) {
+                events.add(new Entrance(new ArrayList<>(), new ArrayList<>()));
+            }
+            Entrance entrance = (Entrance) events.get(events.size() - 1);
+            entrance.roots().add(held.hold(entering));
+            entrance.leaves().add(held.hold(leaf));
             return leaf;
         }
 
         @Override
-        public Tensor through(List<UnaryOperator<Tensor>> stack, Tensor x) {
-            if (top != null) {
-                throw new IllegalStateException("a checkpointing tape runs one stack of blocks, once");
-            }
-            blocks = List.copyOf(stack);
+        public Tensor through(List<UnaryOperator<Tensor>> blocks, Tensor x) {
+            List<Tensor> inputs = new ArrayList<>();
+            long[] drops = new long[blocks.size()];
             Tensor y = x;
             try (NoGradGuard noGrad = new NoGradGuard()) {
-                for (UnaryOperator<Tensor> block : blocks) {
+                for (int i = 0; i < drops.length; i++) {
                     inputs.add(held.hold(y));
-                    y = run(block, y);
+                    drops[i] = super.drops;
+                    y = run(blocks.get(i), y);
                 }
             }
-            top = held.hold(y.detach().requires_grad_(true));
+            Tensor top = held.hold(y.detach().requires_grad_(true));
+            events.add(new Stack(List.copyOf(blocks), inputs, drops, top));
             return top;
         }
 
         @Override
         public void backward(Tensor loss) {
+            done = true;
             loss.backward();
+            for (int i = events.size() - 1; i >= 0; i--) {
+                if (events.get(i) instanceof Stack stack) {
+                    backward(stack);
+                } else if (events.get(i) instanceof Entrance entrance) {
+                    backward(entrance);
+                }
+            }
+        }
+
+        private void backward(Stack stack) {
             try (Scope pass = Scope.open()) {
-                Tensor gradient = new Tensor(top.grad());
-                for (int i = blocks.size() - 1; i >= 0; i--) {
+                Tensor gradient = new Tensor(stack.top().grad());
+                for (int i = stack.blocks().size() - 1; i >= 0; i--) {
                     Tensor above = gradient;
                     try (Scope scope = Scope.open()) {
-                        // the first block's input is a leaf already; its gradient is pushed on below with the others
-                        Tensor input =
-                                i == 0 ? inputs.get(0) : inputs.get(i).detach().requires_grad_(true);
-                        Tensor output = blocks.get(i).apply(input);
+                        // the first block's input is a leaf already; its gradient is pushed on with the entrance's
+                        Tensor input = i == 0
+                                ? stack.inputs().get(0)
+                                : stack.inputs().get(i).detach().requires_grad_(true);
+                        super.drops = stack.drops()[i];
+                        Tensor output = stack.blocks().get(i).apply(input);
                         output.backward(above, new BoolOptional(), false, new TensorArrayRefOptional());
                         gradient = scope.keep(new Tensor(input.grad()));
                     }
                     above.close();
                 }
+            }
+        }
+
+        private static void backward(Entrance entrance) {
+            try (Scope pass = Scope.open()) {
                 TensorVector outputs = new TensorVector();
                 TensorVector gradients = new TensorVector();
-                for (int i = 0; i < roots.size(); i++) {
-                    outputs.push_back(roots.get(i));
-                    gradients.push_back(leaves.get(i).grad());
+                for (int i = 0; i < entrance.roots().size(); i++) {
+                    outputs.push_back(entrance.roots().get(i));
+                    gradients.push_back(entrance.leaves().get(i).grad());
                 }
                 torch.backward(outputs, gradients, new BoolOptional(), false, new TensorVector());
             }

@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -67,7 +69,7 @@ class TapeTest {
         try (Scope scope = Scope.open();
                 Net net = new Net(depth);
                 Net other = new Net(depth);
-                Tape checkpointing = Tape.checkpointing()) {
+                Tape checkpointing = Tape.checkpointing(0)) {
             Tensor loss = net.forward(Tape.plain());
             Tape.plain().backward(loss);
             Tensor checkpointed = other.forward(checkpointing);
@@ -85,7 +87,7 @@ class TapeTest {
     void checkpointingRunsEachBlockTwice() {
         try (Scope scope = Scope.open();
                 Net net = new Net(3);
-                Tape tape = Tape.checkpointing()) {
+                Tape tape = Tape.checkpointing(0)) {
             Tensor loss = net.forward(tape);
             assertThat(net.evaluations).isEqualTo(3);
             tape.backward(loss);
@@ -98,7 +100,7 @@ class TapeTest {
         try (Scope scope = Scope.open();
                 Net net = new Net(2)) {
             for (int pass = 0; pass < 2; pass++) {
-                try (Tape tape = pass == 0 ? Tape.plain() : Tape.checkpointing()) {
+                try (Tape tape = pass == 0 ? Tape.plain() : Tape.checkpointing(0)) {
                     tape.backward(net.forward(tape));
                 }
             }
@@ -116,14 +118,64 @@ class TapeTest {
     }
 
     @Test
-    void aCheckpointingTapeRunsOneStackOnce() {
+    void aCheckpointingTapeServesOnePass() {
         try (Scope scope = Scope.open();
                 Net net = new Net(2);
-                Tape tape = Tape.checkpointing()) {
-            net.forward(tape);
+                Tape tape = Tape.checkpointing(0)) {
+            tape.backward(net.forward(tape));
             assertThatThrownBy(() -> net.forward(tape))
                     .isInstanceOf(IllegalStateException.class)
-                    .hasMessage("a checkpointing tape runs one stack of blocks, once");
+                    .hasMessage("a checkpointing tape serves one forward and one backward pass");
+        }
+    }
+
+    /** Two stacks with a skip around the second, as an hourglass has them, and dropout in every block. */
+    private static Tensor hourglass(Net net, Tape tape) {
+        List<Tensor> p = net.parameters;
+        Tensor c = tape.enter(p.get(0).matmul(net.x));
+        UnaryOperator<Tensor> outer =
+                y -> torch.tanh(tape.dropout(p.get(2).matmul(y), 0.4).add(c));
+        UnaryOperator<Tensor> inner =
+                y -> torch.tanh(p.get(3).matmul(tape.dropout(y, 0.3)).add(c));
+        Tensor skip = tape.through(List.of(outer, outer), tape.enter(p.get(1).matmul(net.x)));
+        Tensor deep = tape.through(List.of(inner, inner), tape.enter(p.get(4).matmul(skip)));
+        Tensor joined = tape.through(List.of(outer), tape.enter(deep.add(skip)));
+        return joined.mul(c).sum();
+    }
+
+    @Test
+    void severalStacksWithSkipsAndDropoutGiveBitwiseEqualGradients() {
+        try (Scope scope = Scope.open();
+                Net net = new Net(3);
+                Net other = new Net(3);
+                Tape training = Tape.training(8);
+                Tape checkpointing = Tape.checkpointing(8)) {
+            training.backward(hourglass(net, training));
+            checkpointing.backward(hourglass(other, checkpointing));
+            for (int i = 0; i < net.gradients().size(); i++) {
+                assertThat(other.gradients().get(i))
+                        .as("parameter %d", i)
+                        .containsExactly(net.gradients().get(i));
+            }
+        }
+    }
+
+    @Test
+    void dropoutZeroesAShareAndKeepsTheMean() {
+        try (Scope scope = Scope.open();
+                Tape tape = Tape.training(3);
+                Tape same = Tape.training(3);
+                Tape other = Tape.training(4)) {
+            Tensor ones = torch.ones(new long[] {200, 100}, Tensors.options(ScalarType.Double, new Device("cpu")));
+            double[] first = Tensors.doubles(tape.dropout(ones, 0.25));
+            assertThat(Arrays.stream(first).filter(v -> v == 0).count() / 20_000.0)
+                    .isBetween(0.235, 0.265);
+            assertThat(first).containsOnly(0, 1 / 0.75);
+            assertThat(Tensors.doubles(same.dropout(ones, 0.25))).isEqualTo(first);
+            assertThat(Tensors.doubles(same.dropout(ones, 0.25))).isNotEqualTo(first); // the next place in the pass
+            assertThat(Tensors.doubles(other.dropout(ones, 0.25))).isNotEqualTo(first);
+            assertThat(Tape.plain().dropout(ones, 0.25)).isSameAs(ones);
+            assertThat(tape.dropout(ones, 0)).isSameAs(ones);
         }
     }
 
@@ -142,7 +194,7 @@ class TapeTest {
 
     private static void pass(Net net, boolean checkpointing) {
         try (Scope scope = Scope.open();
-                Tape tape = checkpointing ? Tape.checkpointing() : Tape.plain()) {
+                Tape tape = checkpointing ? Tape.checkpointing(0) : Tape.plain()) {
             tape.backward(net.forward(tape));
         }
     }
@@ -151,7 +203,7 @@ class TapeTest {
     @ValueSource(booleans = {false, true})
     void whatABlockMakesIsFreedBeforeTheNextOneRuns(boolean checkpointing) {
         try (Scope scope = Scope.open();
-                Tape tape = checkpointing ? Tape.checkpointing() : Tape.plain()) {
+                Tape tape = checkpointing ? Tape.checkpointing(0) : Tape.plain()) {
             List<Tensor> inside = new ArrayList<>();
             UnaryOperator<Tensor> block = y -> {
                 inside.forEach(earlier -> assertThat(earlier.isNull()).isTrue());

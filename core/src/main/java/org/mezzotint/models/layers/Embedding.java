@@ -5,16 +5,8 @@ import org.bytedeco.pytorch.global.torch;
 import org.mezzotint.tensor.Scope;
 
 /** One learned vector a class; with a null class, a last row stands for "no class". */
-public final class LabelEmbedder extends Layer {
-    private final Tensor table;
-
-    private static final class Table extends Layer {
-        final Tensor weight;
-
-        Table(Init init, long rows, long width) {
-            weight = parameter("weight", init.normal(0.02, rows, width));
-        }
-    }
+public final class Embedding extends Layer {
+    private final Tensor weight;
 
     /**
      * Makes the layer.
@@ -22,9 +14,10 @@ public final class LabelEmbedder extends Layer {
      * @param init fills the parameters
      * @param rows number of classes, plus one with a null class
      * @param width D
+     * @param std standard deviation of the initial vectors
      */
-    public LabelEmbedder(Init init, long rows, long width) {
-        table = child("embedding_table", new Table(init, rows, width)).weight;
+    public Embedding(Init init, long rows, long width, double std) {
+        weight = parameter("weight", init.normal(std, rows, width));
     }
 
     /**
@@ -39,12 +32,12 @@ public final class LabelEmbedder extends Layer {
             try (Scope scope = Scope.open()) {
                 long least = labels.min().item_long();
                 long most = labels.max().item_long();
-                if (least < 0 || most >= table.size(0)) {
+                if (least < 0 || most >= weight.size(0)) {
                     throw new IllegalArgumentException(
-                            "class must be 0 to " + (table.size(0) - 1) + ", got " + (least < 0 ? least : most));
+                            "class must be 0 to " + (weight.size(0) - 1) + ", got " + (least < 0 ? least : most));
                 }
             }
         }
-        return torch.embedding(table, labels);
+        return torch.embedding(weight, labels);
     }
 }

@@ -1,0 +1,72 @@
+package org.mezzotint.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.List;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Test;
+import org.mezzotint.diffusion.Network;
+import org.mezzotint.diffusion.NoiseSchedule;
+import org.mezzotint.models.HDiTConfig;
+import org.mezzotint.models.Model;
+import org.mezzotint.models.layers.Init;
+import org.mezzotint.models.layers.Tape;
+import org.mezzotint.tensor.Conditioning;
+import org.mezzotint.tensor.Precision;
+import org.mezzotint.tensor.Rng;
+import org.mezzotint.tensor.Scope;
+import org.mezzotint.tensor.Tensors;
+
+class ModelNetworkTest {
+    private static final HDiTConfig HDIT = new HDiTConfig(
+            4,
+            4,
+            1,
+            1,
+            1,
+            List.of(new HDiTConfig.Level(8, 1, 8, new HDiTConfig.Global(8), 0)),
+            new HDiTConfig.Mapping(8, 1, 8, 0),
+            0,
+            0,
+            HDiTConfig.Design.paper());
+
+    /** The noise in units of clean pictures is σ/α; both schedules have it in closed form. */
+    private static void tells(NoiseSchedule schedule, double time, double sigma) {
+        try (Scope scope = Scope.open();
+                NoGradGuard noGrad = new NoGradGuard();
+                Rng rng = new Rng(1);
+                Init init = Init.random(1, Precision.FLOAT64, new Device("cpu"));
+                Model model = HDIT.create(init)) {
+            model.trainable().values().forEach(rng::fillNormal);
+            model.trainable().get("mid_level.0.self_attn.scale").abs_();
+            Tensor x = rng.normal(ScalarType.Double, 2, 1, 4, 4);
+            Network network = new ModelNetwork(model, schedule).on(Tape.plain());
+            double[] told = Tensors.doubles(network.evaluate(x, Tensors.of(time, time), Conditioning.none()));
+            double[] direct =
+                    Tensors.doubles(model.forward(x, Tensors.of(sigma, sigma), Conditioning.none(), Tape.plain()));
+            double[] other = Tensors.doubles(
+                    model.forward(x, Tensors.of(2 * sigma, 2 * sigma), Conditioning.none(), Tape.plain()));
+            assertThat(told).containsExactly(direct, within(1e-10));
+            assertThat(direct).isNotEqualTo(other);
+        }
+    }
+
+    @Test
+    void aModelOfNoiseLevelsIsToldThoseOfAContinuousSchedule() {
+        tells(new NoiseSchedule.Cosine(-60, 60), 300, Math.tan(Math.PI / 2 * 0.3));
+    }
+
+    @Test
+    void aModelOfNoiseLevelsIsToldThoseOfADiscreteSchedule() {
+        double alphaBar = 1;
+        double[] betas = new NoiseSchedule.Linear(100).betas();
+        for (int i = 0; i <= 42; i++) {
+            alphaBar *= 1 - betas[i];
+        }
+        tells(new NoiseSchedule.Linear(100), 42, Math.sqrt((1 - alphaBar) / alphaBar));
+    }
+}
