@@ -191,8 +191,9 @@ public final class DiT extends Layer implements Model {
                     Tensor shiftMlp = m.get(3);
                     Tensor scaleMlp = m.get(4);
                     Tensor gateMlp = m.get(5).unsqueeze(1);
-                    Tensor y = x.add(gateMsa.mul(attention.forward(modulate(norm1.forward(x), shiftMsa, scaleMsa))));
-                    return y.add(gateMlp.mul(mlp.forward(modulate(norm2.forward(y), shiftMlp, scaleMlp))));
+                    Tensor y = torch.addcmul(
+                            x, gateMsa, attention.forward(modulate(norm1.forward(x), shiftMsa, scaleMsa)));
+                    return torch.addcmul(y, gateMlp, mlp.forward(modulate(norm2.forward(y), shiftMlp, scaleMlp)));
                 }
                 case ADALN -> {
                     TensorVector m = regress(modulation, c, x).chunk(4, 1); // 4 × (N, D)

@@ -1,0 +1,136 @@
+package org.mezzotint.sample;
+
+import com.fasterxml.jackson.annotation.JsonSubTypes;
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
+
+/** The noise levels that a sampler visits: n falling ones, then 0. */
+@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
+@JsonSubTypes({
+    @JsonSubTypes.Type(value = SigmaGrid.Karras.class, name = "karras"),
+    @JsonSubTypes.Type(value = SigmaGrid.Exponential.class, name = "exponential"),
+    @JsonSubTypes.Type(value = SigmaGrid.Polyexponential.class, name = "polyexponential"),
+    @JsonSubTypes.Type(value = SigmaGrid.Vp.class, name = "vp")
+})
+public sealed interface SigmaGrid {
+    /**
+     * The levels.
+     *
+     * @param n how many before the final 0, at least 1
+     * @return n + 1 values
+     */
+    default double[] sigmas(int n) {
+        if (n < 1) {
+            throw new IllegalArgumentException("steps must be at least 1, got " + n);
+        }
+        double[] sigmas = new double[n + 1];
+        for (int i = 0; i < n; i++) {
+            sigmas[i] = at(n == 1 ? 0 : (double) i / (n - 1));
+        }
+        return sigmas;
+    }
+
+    /**
+     * The level at a share of the way.
+     *
+     * @param fraction 0 (noise) to 1
+     * @return above 0
+     */
+    double at(double fraction);
+
+    private static void check(double sigmaMin, double sigmaMax) {
+        if (!(sigmaMin > 0 && sigmaMin <= sigmaMax && sigmaMax < Double.POSITIVE_INFINITY)) {
+            throw new IllegalArgumentException(
+                    "sigmaMin must be above 0 and at most sigmaMax, got " + sigmaMin + " and " + sigmaMax);
+        }
+    }
+
+    private static void positive(String name, double value) {
+        if (!(value > 0 && value < Double.POSITIVE_INFINITY)) {
+            throw new IllegalArgumentException(name + " must be above 0, got " + value);
+        }
+    }
+
+    /**
+     * (σ_max^(1/ρ) + i/(n−1)·(σ_min^(1/ρ) − σ_max^(1/ρ)))^ρ (arXiv:2206.00364v2, eq. 5).
+     *
+     * @param sigmaMin last level
+     * @param sigmaMax first level
+     * @param rho ρ; 7 in the paper
+     */
+    record Karras(double sigmaMin, double sigmaMax, double rho) implements SigmaGrid {
+        /** Checks the rules. */
+        public Karras {
+            check(sigmaMin, sigmaMax);
+            positive("rho", rho);
+        }
+
+        @Override
+        public double at(double fraction) {
+            double from = Math.pow(sigmaMax, 1 / rho);
+            double to = Math.pow(sigmaMin, 1 / rho);
+            return Math.pow(from + fraction * (to - from), rho);
+        }
+    }
+
+    /**
+     * Even steps of log σ, and so of the log SNR.
+     *
+     * @param sigmaMin last level
+     * @param sigmaMax first level
+     */
+    record Exponential(double sigmaMin, double sigmaMax) implements SigmaGrid {
+        /** Checks the rules. */
+        public Exponential {
+            check(sigmaMin, sigmaMax);
+        }
+
+        @Override
+        public double at(double fraction) {
+            return Math.exp(Math.log(sigmaMax) + fraction * Math.log(sigmaMin / sigmaMax));
+        }
+    }
+
+    /**
+     * log σ falls as (1 − i/(n−1))^ρ.
+     *
+     * @param sigmaMin last level
+     * @param sigmaMax first level
+     * @param rho ρ; 1 for even steps
+     */
+    record Polyexponential(double sigmaMin, double sigmaMax, double rho) implements SigmaGrid {
+        /** Checks the rules. */
+        public Polyexponential {
+            check(sigmaMin, sigmaMax);
+            positive("rho", rho);
+        }
+
+        @Override
+        public double at(double fraction) {
+            return Math.exp(Math.log(sigmaMin) + Math.pow(1 - fraction, rho) * Math.log(sigmaMax / sigmaMin));
+        }
+    }
+
+    /**
+     * The levels of the continuous VP process at even times from 1 to ε (arXiv:2011.13456; arXiv:2206.00364v2, table 1).
+     *
+     * @param betaD β_d; usually 19.9
+     * @param betaMin β_min; usually 0.1
+     * @param epsilon last time; usually 0.001
+     */
+    record Vp(double betaD, double betaMin, double epsilon) implements SigmaGrid {
+        /** Checks the rules. */
+        public Vp {
+            positive("betaD", betaD);
+            positive("betaMin", betaMin);
+            if (!(epsilon > 0 && epsilon <= 1)) {
+                throw new IllegalArgumentException("epsilon must be above 0 and at most 1, got " + epsilon);
+            }
+        }
+
+        @Override
+        public double at(double fraction) {
+            double t = 1 + fraction * (epsilon - 1);
+            return Math.sqrt(Math.expm1(betaD * t * t / 2 + betaMin * t));
+        }
+    }
+}
