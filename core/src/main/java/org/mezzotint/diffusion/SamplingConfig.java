@@ -1,27 +1,115 @@
 package org.mezzotint.diffusion;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.Locale;
 
 /**
  * How pictures of a trained network are drawn unless one asks otherwise. It travels with the weights.
  *
  * @param solver the way from noise to pictures
- * @param eta noise of the DDIM solver, 0 (none) to 1; DDPM takes 1
- * @param steps how many levels and which, as {@link Respacing} reads it; empty for all levels of a discrete schedule
+ * @param eta share of the reverse process's noise, 0 (none) to 1; only for solvers that take it
+ * @param steps how many levels and which, as {@link Respacing} reads it; empty for all levels of a discrete schedule.
+ *     Solvers other than DDPM and DDIM take a number
+ * @param grid which levels the solvers other than DDPM and DDIM visit; these two take {@code schedule}
  * @param guidance scale of classifier-free guidance; 1 is none
  * @param guidedChannels which channels of the prediction are guided
  * @param clip whether the clean picture that each step predicts is clipped to [−1, 1]
  */
 public record SamplingConfig(
-        Solver solver, double eta, String steps, double guidance, GuidedChannels guidedChannels, boolean clip) {
-    /** Solvers by name. */
+        Solver solver,
+        double eta,
+        String steps,
+        SigmaGrid grid,
+        double guidance,
+        GuidedChannels guidedChannels,
+        boolean clip) {
+    /** Solvers by name. {@code org.mezzotint.sample} has them. */
     public enum Solver {
-        /** Ancestral sampling. */
+        /** Ancestral sampling along the schedule. */
         @JsonProperty("ddpm")
-        DDPM,
-        /** DDIM. */
+        DDPM(false, true, 1),
+        /** DDIM along the schedule. */
         @JsonProperty("ddim")
-        DDIM
+        DDIM(false, true, 0),
+        /** Euler on the probability flow. */
+        @JsonProperty("euler")
+        EULER(true, false, 0),
+        /** Euler with noise. */
+        @JsonProperty("euler-ancestral")
+        EULER_ANCESTRAL(true, true, 1),
+        /** Heun: two evaluations a step. */
+        @JsonProperty("heun")
+        HEUN(true, false, 0),
+        /** Midpoint in log σ: two evaluations a step. */
+        @JsonProperty("dpm-2")
+        DPM_2(true, false, 0),
+        /** Midpoint with noise. */
+        @JsonProperty("dpm-2-ancestral")
+        DPM_2_ANCESTRAL(true, true, 1),
+        /** Linear multistep of the fourth order. */
+        @JsonProperty("lms")
+        LMS(true, false, 0),
+        /** DPM-Solver of up to the third order; {@code steps} are evaluations. */
+        @JsonProperty("dpm-fast")
+        DPM_FAST(true, true, 0),
+        /** DPM-Solver with steps of its own choice; {@code steps} does not matter. */
+        @JsonProperty("dpm-adaptive")
+        DPM_ADAPTIVE(true, true, 0),
+        /** DPM-Solver++(2S) with noise: two evaluations a step. */
+        @JsonProperty("dpmpp-2s-ancestral")
+        DPMPP_2S_ANCESTRAL(true, true, 1),
+        /** DPM-Solver++ for the SDE: two evaluations a step. */
+        @JsonProperty("dpmpp-sde")
+        DPMPP_SDE(true, true, 1),
+        /** DPM-Solver++(2M). */
+        @JsonProperty("dpmpp-2m")
+        DPMPP_2M(true, false, 0),
+        /** DPM-Solver++(2M) for the SDE, midpoint form. */
+        @JsonProperty("dpmpp-2m-sde")
+        DPMPP_2M_SDE(true, true, 1),
+        /** DPM-Solver++(2M) for the SDE, Heun form. */
+        @JsonProperty("dpmpp-2m-sde-heun")
+        DPMPP_2M_SDE_HEUN(true, true, 1),
+        /** DPM-Solver++(3M) for the SDE. */
+        @JsonProperty("dpmpp-3m-sde")
+        DPMPP_3M_SDE(true, true, 1);
+
+        private final boolean countsInSigma;
+        private final boolean takesEta;
+        private final double usualEta;
+
+        Solver(boolean countsInSigma, boolean takesEta, double usualEta) {
+            this.countsInSigma = countsInSigma;
+            this.takesEta = takesEta;
+            this.usualEta = usualEta;
+        }
+
+        /**
+         * Whether the solver visits noise levels of a {@link SigmaGrid}, not those of the schedule's chain.
+         *
+         * @return false for DDPM and DDIM
+         */
+        public boolean countsInSigma() {
+            return countsInSigma;
+        }
+
+        /**
+         * The share of noise that the solver was made for.
+         *
+         * @return 0 or 1
+         */
+        public double usualEta() {
+            return usualEta;
+        }
+
+        /**
+         * The solver's name in files.
+         *
+         * @return such as {@code dpmpp-2m}
+         */
+        public String label() {
+            return name().toLowerCase(Locale.ROOT).replace('_', '-');
+        }
     }
 
     /** Which channels guidance moves. */
@@ -36,8 +124,8 @@ public record SamplingConfig(
 
     /** Checks the rules. */
     public SamplingConfig {
-        if (solver == null || steps == null || guidedChannels == null) {
-            throw new IllegalArgumentException("solver, steps and guidedChannels must be given");
+        if (solver == null || steps == null || grid == null || guidedChannels == null) {
+            throw new IllegalArgumentException("solver, steps, grid and guidedChannels must be given");
         }
         if (!(eta >= 0 && eta <= 1)) {
             throw new IllegalArgumentException("eta must be 0 to 1, got " + eta);
@@ -45,8 +133,32 @@ public record SamplingConfig(
         if (solver == Solver.DDPM && eta != 1) {
             throw new IllegalArgumentException("solver ddpm takes eta 1; for another eta use ddim, got " + eta);
         }
+        if (!solver.takesEta && eta != 0) {
+            throw new IllegalArgumentException("solver " + solver.label() + " takes no eta, got " + eta);
+        }
+        if (!solver.countsInSigma && !(grid instanceof SigmaGrid.OfSchedule)) {
+            throw new IllegalArgumentException("solver " + solver.label() + " takes grid schedule only");
+        }
         if (!(guidance >= 0 && guidance < 1000)) {
             throw new IllegalArgumentException("guidance must be 0 to 1000, got " + guidance);
         }
+    }
+
+    /**
+     * The number of steps of these settings.
+     *
+     * @param schedule that the network was trained with
+     * @return at least 1
+     * @throws IllegalArgumentException if {@code steps} does not fit the solver or the schedule
+     */
+    public int count(NoiseSchedule schedule) {
+        if (!solver.countsInSigma) {
+            return schedule.chain(steps).steps();
+        }
+        if (!steps.matches("[1-9][0-9]{0,5}")) {
+            throw new IllegalArgumentException(
+                    "the number of steps of " + solver.label() + " must be 1 to 999999, got '" + steps + "'");
+        }
+        return Integer.parseInt(steps);
     }
 }

@@ -4,7 +4,7 @@ import java.util.Collection;
 import java.util.Locale;
 
 /** Finds the name that a user most likely meant. */
-final class NearestName {
+public final class NearestName {
     private NearestName() {}
 
     /**
@@ -28,8 +28,14 @@ final class NearestName {
         return best;
     }
 
-    /** {@code did you mean "x"?}, or the list of all names. */
-    static String hint(String given, Collection<String> valid) {
+    /**
+     * The end of a message about an unknown name.
+     *
+     * @param given what was typed
+     * @param valid what there is
+     * @return {@code did you mean "x"?}, or the list of all names
+     */
+    public static String hint(String given, Collection<String> valid) {
         if (valid.isEmpty()) {
             return "there are none";
         }

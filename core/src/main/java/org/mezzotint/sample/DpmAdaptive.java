@@ -68,6 +68,17 @@ public record DpmAdaptive(
         return new DpmAdaptive(3, 0.05, 0.0078, 0.05, 0, 1, 0, 0.81, 0, 1, false);
     }
 
+    /**
+     * These settings with noise.
+     *
+     * @param other share of the noise
+     * @return a copy
+     */
+    public DpmAdaptive withEta(double other) {
+        return new DpmAdaptive(
+                order, rtol, atol, firstStep, pcoeff, icoeff, dcoeff, acceptSafety, other, noiseScale, shared);
+    }
+
     /** Pictures that take the same steps. */
     private static final class Group {
         final List<Integer> pictures;
@@ -84,6 +95,10 @@ public record DpmAdaptive(
             this.pictures = pictures;
             s = start;
             h = firstStep;
+        }
+
+        boolean arrived(double end) {
+            return s >= end - END;
         }
 
         /** Replaces the state; both tensors get an owner of their own. */
@@ -137,15 +152,13 @@ public record DpmAdaptive(
                 Tensor part = x.narrow(0, group.pictures.get(0), group.pictures.size());
                 group.become(part, part);
             }
-            for (int step = 0; groups.stream().anyMatch(group -> group.s < end - END); step++) {
+            for (int step = 0; !groups.stream().allMatch(group -> group.arrived(end)); step++) {
                 if (step == MOST_STEPS) {
                     throw new IllegalStateException(
                             "dpm-adaptive did not arrive within " + MOST_STEPS + " steps: loosen rtol or atol");
                 }
-                List<Group> active =
-                        groups.stream().filter(group -> group.s < end - END).toList();
                 try (Scope inner = Scope.open()) {
-                    step(denoiser, active, end, noise);
+                    step(denoiser, groups, end, noise);
                 }
                 double done =
                         groups.stream().mapToDouble(group -> group.s).min().orElse(end);
@@ -175,11 +188,12 @@ public record DpmAdaptive(
         int at = 0;
         for (int g = 0; g < groups.size(); g++) {
             Group group = groups.get(g);
-            target[g] = Math.min(end, group.s + group.h);
+            // the network wants its whole batch: pictures that have arrived come along, to no effect
+            target[g] = group.arrived(end) ? group.s + firstStep : Math.min(end, group.s + group.h);
             double to = Math.exp(-target[g]);
             double reached =
                     eta == 0 ? to : Ancestral.step(Math.exp(-group.s), to, eta).down();
-            reached = Math.max(Math.exp(-end), reached);
+            reached = group.arrived(end) ? to : Math.max(Math.exp(-end), reached);
             up[g] = eta == 0 ? 0 : Math.sqrt(Math.max(0, to * to - reached * reached));
             Arrays.fill(from, at, at + group.pictures.size(), Math.exp(-group.s));
             Arrays.fill(down, at, at + group.pictures.size(), reached);
@@ -193,6 +207,10 @@ public record DpmAdaptive(
             Group group = groups.get(g);
             Tensor ours = low.narrow(0, at, group.pictures.size());
             Tensor better = high.narrow(0, at, group.pictures.size());
+            if (group.arrived(end)) {
+                at += group.pictures.size();
+                continue;
+            }
             if (accept(group, error(ours, better, group.previous))) {
                 if (up[g] > 0) {
                     double sigma = Math.exp(-group.s);

@@ -3,6 +3,7 @@ package org.mezzotint.sample;
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.diffusion.SigmaDenoiser;
+import org.mezzotint.diffusion.SigmaGrid;
 
 /**
  * DPM-Solver-fast (arXiv:2206.00927v3, section 3.4 and appendix D.4): even steps of log σ, of the third order but for
@@ -36,7 +37,7 @@ public record DpmFast(double eta, double noiseScale) implements SigmaSampler {
             StepNoise noise,
             Sampler.Progress progress) {
         int steps = evaluations / 3 + 1;
-        SigmaGrid grid = new SigmaGrid.Exponential(last, first);
+        SigmaGrid.Formula grid = new SigmaGrid.Exponential(last, first);
         return Steps.run(
                 x,
                 steps,

@@ -7,7 +7,10 @@ import org.mezzotint.diffusion.Denoiser;
 import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.Network;
 import org.mezzotint.diffusion.SamplingConfig;
+import org.mezzotint.diffusion.SigmaDenoiser;
+import org.mezzotint.diffusion.VpDenoiser;
 import org.mezzotint.tensor.Conditioning;
+import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Tensors;
 
@@ -63,8 +66,51 @@ public record PictureSampler(Network network, DiffusionConfig diffusion, Samplin
                 Tensor cpu = Tensors.of(labels);
                 cond = Conditioning.classes(cpu.to(shape.device(), cpu.scalar_type()));
             }
-            return scope.keep(solver().sample(denoiser(cond), start, noise, progress));
+            return scope.keep(
+                    sampling.solver().countsInSigma()
+                            ? alongSigmas(cond, start, seeds, progress)
+                            : solver().sample(denoiser(cond), start, noise, progress));
         }
+    }
+
+    private Tensor alongSigmas(Conditioning cond, Tensor start, long[] seeds, Sampler.Progress progress) {
+        double[] sigmas = sampling.grid().sigmas(sampling.count(diffusion.schedule()), diffusion.schedule());
+        SigmaDenoiser denoiser = new VpDenoiser(guided(), cond, diffusion, sampling.clip());
+        return sigmaSolver()
+                .sample(denoiser, start.mul(Scalars.of(sigmas[0])), sigmas, sigmaNoise(sigmas, seeds), progress);
+    }
+
+    /** A Brownian path for the SDE solvers, whose steps it ties together; independent draws for the others. */
+    private SigmaSampler.StepNoise sigmaNoise(double[] sigmas, long[] seeds) {
+        return switch (sampling.solver()) {
+            case DPMPP_SDE, DPMPP_2M_SDE, DPMPP_2M_SDE_HEUN, DPMPP_3M_SDE -> {
+                double last = sigmas[Math.max(0, sigmas.length - 2)];
+                yield last < sigmas[0] ? SigmaNoise.brownian(last, sigmas[0], seeds) : SigmaNoise.independent(seeds);
+            }
+            default -> SigmaNoise.independent(seeds);
+        };
+    }
+
+    /** The solver that the settings name, if it counts in σ. */
+    private SigmaSampler sigmaSolver() {
+        double eta = sampling.eta();
+        return switch (sampling.solver()) {
+            case EULER -> new Euler(Churn.NONE);
+            case EULER_ANCESTRAL -> new EulerAncestral(eta, 1);
+            case HEUN -> new Heun(Churn.NONE);
+            case DPM_2 -> new Dpm2(Churn.NONE);
+            case DPM_2_ANCESTRAL -> new Dpm2Ancestral(eta, 1);
+            case LMS -> new Lms(4);
+            case DPM_FAST -> new DpmFast(eta, 1);
+            case DPM_ADAPTIVE -> DpmAdaptive.standard().withEta(eta);
+            case DPMPP_2S_ANCESTRAL -> new DpmPp2SAncestral(eta, 1);
+            case DPMPP_SDE -> new DpmPpSde(eta, 1, 0.5);
+            case DPMPP_2M -> new DpmPp2M();
+            case DPMPP_2M_SDE -> new DpmPp2MSde(eta, 1, DpmPp2MSde.Correction.MIDPOINT);
+            case DPMPP_2M_SDE_HEUN -> new DpmPp2MSde(eta, 1, DpmPp2MSde.Correction.HEUN);
+            case DPMPP_3M_SDE -> new DpmPp3MSde(eta, 1);
+            case DDPM, DDIM -> throw new IllegalStateException(sampling.solver().label() + " follows the schedule");
+        };
     }
 
     private void checkLabels(long[] seeds, long[] labels) {
@@ -82,7 +128,7 @@ public record PictureSampler(Network network, DiffusionConfig diffusion, Samplin
     }
 
     /**
-     * The solver that the settings name.
+     * The solver along the schedule that the settings name.
      *
      * @return DDPM or DDIM
      */
@@ -97,18 +143,21 @@ public record PictureSampler(Network network, DiffusionConfig diffusion, Samplin
      * @return the denoiser
      */
     public Denoiser denoiser(Conditioning cond) {
-        boolean all = sampling.guidedChannels() == SamplingConfig.GuidedChannels.ALL;
-        Network guided = Guidance.classifierFree(
-                network,
-                sampling.guidance(),
-                Guidance.nullClass(shape.numClasses()),
-                all ? shape.channels() : Math.min(3, shape.channels()));
         return new Denoiser(
-                guided,
+                guided(),
                 cond,
                 diffusion.schedule().chain(sampling.steps()),
                 diffusion.parameterization(),
                 diffusion.variance(),
                 sampling.clip());
+    }
+
+    private Network guided() {
+        boolean all = sampling.guidedChannels() == SamplingConfig.GuidedChannels.ALL;
+        return Guidance.classifierFree(
+                network,
+                sampling.guidance(),
+                Guidance.nullClass(shape.numClasses()),
+                all ? shape.channels() : Math.min(3, shape.channels()));
     }
 }

@@ -3,9 +3,9 @@ package org.mezzotint.train;
 import java.util.Arrays;
 import java.util.function.DoubleUnaryOperator;
 import org.bytedeco.pytorch.Tensor;
-import org.mezzotint.diffusion.DiffusionChain;
 import org.mezzotint.diffusion.Network;
 import org.mezzotint.diffusion.NoiseSchedule;
+import org.mezzotint.diffusion.SigmaTimes;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.layers.Tape;
@@ -27,15 +27,8 @@ public final class ModelNetwork {
      */
     public ModelNetwork(Model model, NoiseSchedule schedule) {
         this.model = model;
-        input = model.config().timeInput() == ModelConfig.TimeInput.SIGMA ? sigma(schedule) : null;
-    }
-
-    private static DoubleUnaryOperator sigma(NoiseSchedule schedule) {
-        if (schedule instanceof NoiseSchedule.Continuous continuous) {
-            return time -> Math.exp(-continuous.logSnr(time / NoiseSchedule.Continuous.TIME_SCALE) / 2);
-        }
-        DiffusionChain all = schedule.chain("");
-        return time -> Math.exp(-all.logSnr((int) time) / 2);
+        boolean sigma = model.config().timeInput() == ModelConfig.TimeInput.SIGMA;
+        input = sigma ? new SigmaTimes(schedule)::sigma : null;
     }
 
     /**

@@ -63,7 +63,7 @@ public record TrainConfig(
             throw new IllegalArgumentException("previews.count must be 0 for a model of latents: " + model.channels()
                     + " channels are no picture, got " + previews.count());
         }
-        diffusion.schedule().chain(sampling.steps()); // refuses a spacing that does not fit
+        sampling.count(diffusion.schedule()); // refuses steps that do not fit
     }
 
     /**

@@ -11,6 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.mezzotint.diffusion.SigmaDenoiser;
+import org.mezzotint.diffusion.SigmaGrid;
 import org.mezzotint.golden.Golden;
 import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
@@ -310,7 +311,7 @@ class SigmaSamplerGoldenTest {
                 JsonNode args = grid.get("args");
                 double min = args.path("sigma_min").asDouble();
                 double max = args.path("sigma_max").asDouble();
-                SigmaGrid ours =
+                SigmaGrid.Formula ours =
                         switch (grid.get("function").asText()) {
                             case "get_sigmas_karras" ->
                                 new SigmaGrid.Karras(min, max, args.path("rho").asDouble(7));

@@ -9,6 +9,7 @@ import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.SamplingConfig;
+import org.mezzotint.diffusion.SigmaGrid;
 import org.mezzotint.io.Png;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.ModelBundle;
@@ -42,7 +43,13 @@ public final class SampleBundle {
                 (x, t, cond) -> model.forward(x, t, cond, Tape.plain()),
                 bundle.section("diffusion", DiffusionConfig.class),
                 new SamplingConfig(
-                        SamplingConfig.Solver.DDIM, 0, "20", GUIDANCE, SamplingConfig.GuidedChannels.ALL, true),
+                        SamplingConfig.Solver.DDIM,
+                        0,
+                        "20",
+                        new SigmaGrid.OfSchedule(),
+                        GUIDANCE,
+                        SamplingConfig.GuidedChannels.ALL,
+                        true),
                 new PictureSampler.Shape(
                         config.channels(),
                         config.height(),

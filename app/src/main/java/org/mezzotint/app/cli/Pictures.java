@@ -9,6 +9,7 @@ import java.util.function.IntConsumer;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.SamplingConfig;
+import org.mezzotint.io.Yaml;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.layers.Tape;
 import org.mezzotint.sample.ImageGrid;
@@ -63,14 +64,14 @@ final class Pictures {
     /** Draws; {@code steps} hears how many network steps times pictures are done. */
     void draw(long[] seeds, long[] labels, Sink sink, IntConsumer steps) {
         int done = 0;
-        int total =
-                sampler.diffusion().schedule().chain(sampler.sampling().steps()).steps();
+        int total = sampler.sampling().count(sampler.diffusion().schedule());
         for (int first = 0; first < seeds.length; first += batch) {
             int end = Math.min(first + batch, seeds.length);
             long[] some = Arrays.copyOfRange(seeds, first, end);
             long[] their = labels.length == 0 ? labels : Arrays.copyOfRange(labels, first, end);
             int before = done;
-            Sampler.Progress progress = (step, of, x) -> steps.accept(before + step * some.length);
+            Sampler.Progress progress = (step, of, x) ->
+                    steps.accept(before + (int) ((long) step * total / of) * some.length); // some count otherwise
             try (Scope scope = Scope.open()) {
                 Tensor x = sampler.draw(some, their, progress);
                 byte[] all = Tensors.rgbBytes(x);
@@ -89,11 +90,7 @@ final class Pictures {
 
     /** Network steps times pictures of a request. */
     int work(int count) {
-        return count
-                * sampler.diffusion()
-                        .schedule()
-                        .chain(sampler.sampling().steps())
-                        .steps();
+        return count * sampler.sampling().count(sampler.diffusion().schedule());
     }
 
     /** A grid of pictures, ten columns or one a class. */
@@ -118,7 +115,10 @@ final class Pictures {
         SamplingConfig s = sampler.sampling();
         Map<String, String> text = new LinkedHashMap<>();
         text.put("Software", "mezzotint " + Version.number());
-        text.put("solver", s.solver().name().toLowerCase(java.util.Locale.ROOT));
+        text.put("solver", s.solver().label());
+        if (s.solver().countsInSigma()) {
+            text.put("grid", Yaml.toJson(s.grid()));
+        }
         text.put("eta", Double.toString(s.eta()));
         text.put("steps", s.steps());
         text.put("guidance", Double.toString(s.guidance()));

@@ -9,7 +9,10 @@ import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Device;
 import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.SamplingConfig;
+import org.mezzotint.diffusion.SigmaGrid;
+import org.mezzotint.diffusion.SigmaTimes;
 import org.mezzotint.io.InputException;
+import org.mezzotint.io.NearestName;
 import org.mezzotint.io.Png;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.ModelBundle;
@@ -30,6 +33,9 @@ import picocli.CommandLine.Option;
             "The picture of a seed does not depend on the other seeds, the batch size or the number of processes."
         })
 final class SampleCommand implements Callable<Integer> {
+    /** Enough to hide any picture: the usual choice where a schedule goes further. */
+    private static final double USUAL_SIGMA_MAX = 80;
+
     @Mixin
     private BundleOptions bundleOptions;
 
@@ -43,11 +49,44 @@ final class SampleCommand implements Callable<Integer> {
     @Option(names = "--classes", paramLabel = "RANGES", description = "such as 0-9 or 3,7 (default: all in turn)")
     private String classes;
 
-    @Option(names = "--solver", paramLabel = "NAME", description = "ddpm or ddim (default: the recipe's)")
-    private SamplingConfig.Solver solver;
+    @Option(
+            names = "--solver",
+            paramLabel = "NAME",
+            description = {
+                "ddpm, ddim, euler, euler-ancestral, heun, dpm-2, dpm-2-ancestral, lms, dpm-fast, dpm-adaptive,",
+                "dpmpp-2s-ancestral, dpmpp-sde, dpmpp-2m, dpmpp-2m-sde, dpmpp-2m-sde-heun or dpmpp-3m-sde",
+                "(default: the recipe's)"
+            })
+    private String solver;
 
-    @Option(names = "--eta", paramLabel = "X", description = "noise of ddim, 0 to 1 (default: the recipe's)")
+    @Option(
+            names = "--eta",
+            paramLabel = "X",
+            description = "share of noise, 0 to 1, of ddim, ancestral and SDE solvers (default: the recipe's, or the"
+                    + " solver's own)")
     private Double eta;
+
+    @Option(
+            names = "--levels",
+            paramLabel = "NAME",
+            description = "noise levels of the solvers after ddim: karras, exponential, polyexponential, vp or schedule"
+                    + " (default: the recipe's, or karras)")
+    private String levels;
+
+    @Option(
+            names = "--sigma-min",
+            paramLabel = "X",
+            description = "lowest noise level of karras, exponential, polyexponential (default: the schedule's)")
+    private Double sigmaMin;
+
+    @Option(
+            names = "--sigma-max",
+            paramLabel = "X",
+            description = "highest noise level (default: the schedule's, at most 80)")
+    private Double sigmaMax;
+
+    @Option(names = "--rho", paramLabel = "X", description = "of karras (default: 7) and polyexponential (default: 1)")
+    private Double rho;
 
     @Option(
             names = "--steps",
@@ -108,8 +147,8 @@ final class SampleCommand implements Callable<Integer> {
                         + " channels, which no autoencoder of this version can turn into pictures");
             }
             long[] labels = labels(config, allSeeds.length);
-            SamplingConfig sampling = sampling(bundle.section("sampling", SamplingConfig.class));
             DiffusionConfig diffusion = bundle.section("diffusion", DiffusionConfig.class);
+            SamplingConfig sampling = sampling(bundle.section("sampling", SamplingConfig.class), diffusion);
             checkSpacing(diffusion, sampling);
             checkMemory(config, sampling);
             try (Model model = bundle.load(bundleOptions.weights(bundle), numbers, device)) {
@@ -125,7 +164,7 @@ final class SampleCommand implements Callable<Integer> {
 
     private static void checkSpacing(DiffusionConfig diffusion, SamplingConfig sampling) {
         try {
-            diffusion.schedule().chain(sampling.steps());
+            sampling.count(diffusion.schedule());
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException("--steps: " + e.getMessage(), e);
         }
@@ -156,11 +195,9 @@ final class SampleCommand implements Callable<Integer> {
         return Pictures.inTurn(wanted, count, config.numClasses());
     }
 
-    private SamplingConfig sampling(SamplingConfig recipe) {
-        SamplingConfig.Solver chosen = solver == null ? recipe.solver() : solver;
-        double noise = eta != null
-                ? eta
-                : chosen == recipe.solver() ? recipe.eta() : chosen == SamplingConfig.Solver.DDPM ? 1 : 0;
+    private SamplingConfig sampling(SamplingConfig recipe, DiffusionConfig diffusion) {
+        SamplingConfig.Solver chosen = solver == null ? recipe.solver() : named(solver);
+        double noise = eta != null ? eta : chosen == recipe.solver() ? recipe.eta() : chosen.usualEta();
         SamplingConfig.GuidedChannels channels = recipe.guidedChannels();
         if (guidedChannels != null) {
             channels = switch (guidedChannels) {
@@ -175,9 +212,57 @@ final class SampleCommand implements Callable<Integer> {
                 chosen,
                 noise,
                 steps == null ? recipe.steps() : steps,
+                grid(chosen, recipe, diffusion),
                 guidance == null ? recipe.guidance() : guidance,
                 channels,
                 recipe.clip());
+    }
+
+    private static SamplingConfig.Solver named(String name) {
+        List<String> labels = new ArrayList<>();
+        for (SamplingConfig.Solver each : SamplingConfig.Solver.values()) {
+            if (each.label().equalsIgnoreCase(name)) {
+                return each;
+            }
+            labels.add(each.label());
+        }
+        throw new IllegalArgumentException("--solver: unknown solver " + name + ", " + NearestName.hint(name, labels));
+    }
+
+    /** The noise levels: as asked, else the recipe's for its own solver, else the usual ones. */
+    private SigmaGrid grid(SamplingConfig.Solver chosen, SamplingConfig recipe, DiffusionConfig diffusion) {
+        boolean asked = levels != null || sigmaMin != null || sigmaMax != null || rho != null;
+        if (!chosen.countsInSigma()) {
+            if (asked) {
+                throw new IllegalArgumentException("--levels, --sigma-min, --sigma-max and --rho are not for "
+                        + chosen.label() + ", which follows the schedule");
+            }
+            return new SigmaGrid.OfSchedule();
+        }
+        if (!asked && recipe.solver().countsInSigma()) {
+            return recipe.grid();
+        }
+        SigmaTimes times = new SigmaTimes(diffusion.schedule());
+        double low = sigmaMin == null ? times.min() : sigmaMin;
+        double high = sigmaMax == null ? Math.min(times.max(), USUAL_SIGMA_MAX) : sigmaMax;
+        String name = levels == null ? "karras" : levels.toLowerCase(Locale.ROOT);
+        if (rho != null && !name.equals("karras") && !name.equals("polyexponential")) {
+            throw new IllegalArgumentException("--rho is for karras and polyexponential only, got " + name);
+        }
+        if ((sigmaMin != null || sigmaMax != null) && (name.equals("vp") || name.equals("schedule"))) {
+            throw new IllegalArgumentException("--sigma-min and --sigma-max are not for " + name);
+        }
+        return switch (name) {
+            case "karras" -> new SigmaGrid.Karras(low, high, rho == null ? 7 : rho);
+            case "exponential" -> new SigmaGrid.Exponential(low, high);
+            case "polyexponential" -> new SigmaGrid.Polyexponential(low, high, rho == null ? 1 : rho);
+            case "vp" -> new SigmaGrid.Vp(19.9, 0.1, 1e-3);
+            case "schedule" -> new SigmaGrid.OfSchedule();
+            default ->
+                throw new IllegalArgumentException("--levels: unknown levels " + levels + ", "
+                        + NearestName.hint(
+                                levels, List.of("karras", "exponential", "polyexponential", "vp", "schedule")));
+        };
     }
 
     private void draw(Pictures pictures, ModelConfig config, long[] allSeeds, long[] labels) {

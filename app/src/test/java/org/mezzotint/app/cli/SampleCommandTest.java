@@ -12,6 +12,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.zip.ZipFile;
@@ -20,7 +21,10 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.mezzotint.diffusion.SamplingConfig;
 import org.mezzotint.io.Png;
 
 class SampleCommandTest {
@@ -229,7 +233,6 @@ class SampleCommandTest {
         Cli.run("sample", run, "--out", out, "--steps", "fast").fails(2, "--steps: spacing must be a number", "fast");
         Cli.run("sample", run, "--out", out, "--eta", "2").fails(2, "eta must be 0 to 1, got 2");
         Cli.run("sample", run, "--out", out, "--guidance", "NaN").fails(2, "guidance", "NaN");
-        Cli.run("sample", run, "--out", out, "--solver", "euler").fails(2, "--solver", "euler");
         Cli.run("sample", run, "--out", out, "--guided-channels", "two").fails(2, "--guided-channels", "two");
         assertThat(out).doesNotExist();
     }
@@ -285,5 +288,74 @@ class SampleCommandTest {
         drawn.fails(3, "cannot write", "nowhere");
         assertThat(Cli.files(folder)).containsExactly("file");
         assertThat(file).hasContent("kept");
+    }
+
+    @ParameterizedTest
+    @EnumSource(SamplingConfig.Solver.class)
+    void everySolverDrawsPicturesThatDependOnTheSeedAlone(SamplingConfig.Solver solver) throws IOException {
+        Path several = folder.resolve("several");
+        Path one = folder.resolve("one");
+        Cli.run("sample", run, "--solver", solver.label(), "--steps", "6", "--seeds", "3-5", "--out", several)
+                .ok();
+        Cli.run(
+                        "sample",
+                        run,
+                        "--solver",
+                        solver.label(),
+                        "--steps",
+                        "6",
+                        "--seeds",
+                        "4",
+                        "--classes",
+                        "1",
+                        "--out",
+                        one)
+                .ok();
+        assertThat(Png.readText(one.resolve("000004.png"))).containsEntry("solver", solver.label());
+        // the float32 sums of another batch size may round a pixel differently
+        assertThat(largestDifference(pixels(one.resolve("000004.png")), pixels(several.resolve("000004.png"))))
+                .isLessThanOrEqualTo(2);
+        assertThat(pixels(several.resolve("000003.png"))).isNotEqualTo(pixels(several.resolve("000005.png")));
+    }
+
+    @Test
+    void levelsChangeThePictures() throws IOException {
+        List<byte[]> drawn = new ArrayList<>();
+        for (List<Object> levels : List.<List<Object>>of(
+                List.of("--levels", "karras"),
+                List.of("--levels", "karras", "--rho", "3"),
+                List.of("--levels", "exponential"),
+                List.of("--levels", "polyexponential", "--rho", "2"),
+                List.of("--levels", "schedule"),
+                List.of("--levels", "vp"),
+                List.of("--sigma-max", "5"),
+                List.of("--sigma-min", "0.3"))) {
+            Path out = folder.resolve("levels" + drawn.size());
+            List<Object> command = new ArrayList<>(
+                    List.of("sample", run, "--solver", "dpmpp-2m", "--steps", "5", "--seeds", "1", "--out", out));
+            command.addAll(levels);
+            Cli.run(command.toArray()).ok();
+            byte[] picture = pixels(out.resolve("000001.png"));
+            assertThat(drawn).noneMatch(other -> Arrays.equals(other, picture));
+            drawn.add(picture);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+                    --solver dpmp-2m                    | --solver: unknown solver dpmp-2m, did you mean "dpmpp-2m"?
+                    --solver euler --eta 0.5            | solver euler takes no eta, got 0.5
+                    --solver heun --steps 0             | --steps: the number of steps of heun must be 1 to 999999, got '0'
+                    --solver heun --steps ddim5         | --steps: the number of steps of heun must be 1 to 999999, got 'ddim5'
+                    --solver ddim --levels karras       | --levels, --sigma-min, --sigma-max and --rho are not for ddim
+                    --solver heun --levels karas        | --levels: unknown levels karas, did you mean "karras"?
+                    --solver heun --levels vp --rho 2   | --rho is for karras and polyexponential only, got vp
+                    --solver heun --sigma-min 9 --sigma-max 1 | sigmaMin must be above 0 and at most sigmaMax, got 9.0 and 1.0
+                    """)
+    void settingsThatDoNotGoTogetherAreOneLine(String options, String message) {
+        List<Object> command = new ArrayList<>(List.of("sample", run, "--out", folder.resolve("none")));
+        command.addAll(List.of((Object[]) options.split(" ")));
+        Cli.run(command.toArray()).fails(2, message);
+        assertThat(folder.resolve("none")).doesNotExist();
     }
 }

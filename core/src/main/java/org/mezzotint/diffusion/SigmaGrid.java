@@ -1,11 +1,12 @@
-package org.mezzotint.sample;
+package org.mezzotint.diffusion;
 
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
 
-/** The noise levels that a sampler visits: n falling ones, then 0. */
+/** The noise levels that a sampler visits: n falling ones, then 0. Solvers are another matter: they take any. */
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonSubTypes({
+    @JsonSubTypes.Type(value = SigmaGrid.OfSchedule.class, name = "schedule"),
     @JsonSubTypes.Type(value = SigmaGrid.Karras.class, name = "karras"),
     @JsonSubTypes.Type(value = SigmaGrid.Exponential.class, name = "exponential"),
     @JsonSubTypes.Type(value = SigmaGrid.Polyexponential.class, name = "polyexponential"),
@@ -16,26 +17,62 @@ public sealed interface SigmaGrid {
      * The levels.
      *
      * @param n how many before the final 0, at least 1
+     * @param schedule that the network was trained with; a formula of its own ignores it
      * @return n + 1 values
      */
-    default double[] sigmas(int n) {
+    double[] sigmas(int n, NoiseSchedule schedule);
+
+    /** Levels by a formula. */
+    sealed interface Formula extends SigmaGrid {
+        /**
+         * The level at a share of the way.
+         *
+         * @param fraction 0 (noise) to 1
+         * @return above 0
+         */
+        double at(double fraction);
+
+        /**
+         * The levels.
+         *
+         * @param n how many before the final 0, at least 1
+         * @return n + 1 values
+         */
+        default double[] sigmas(int n) {
+            double[] sigmas = new double[atLeastOne(n) + 1];
+            for (int i = 0; i < n; i++) {
+                sigmas[i] = at(n == 1 ? 0 : (double) i / (n - 1));
+            }
+            return sigmas;
+        }
+
+        @Override
+        default double[] sigmas(int n, NoiseSchedule schedule) {
+            return sigmas(n);
+        }
+    }
+
+    private static int atLeastOne(int n) {
         if (n < 1) {
             throw new IllegalArgumentException("steps must be at least 1, got " + n);
         }
-        double[] sigmas = new double[n + 1];
-        for (int i = 0; i < n; i++) {
-            sigmas[i] = at(n == 1 ? 0 : (double) i / (n - 1));
-        }
-        return sigmas;
+        return n;
     }
 
-    /**
-     * The level at a share of the way.
-     *
-     * @param fraction 0 (noise) to 1
-     * @return above 0
-     */
-    double at(double fraction);
+    /** Even steps of the schedule's own time, from its noisiest level to its cleanest. */
+    record OfSchedule() implements SigmaGrid {
+        @Override
+        public double[] sigmas(int n, NoiseSchedule schedule) {
+            SigmaTimes times = new SigmaTimes(schedule);
+            double first = times.time(times.max());
+            double last = times.time(times.min());
+            double[] sigmas = new double[atLeastOne(n) + 1];
+            for (int i = 0; i < n; i++) {
+                sigmas[i] = times.sigma(n == 1 ? first : first + (last - first) * i / (n - 1));
+            }
+            return sigmas;
+        }
+    }
 
     private static void check(double sigmaMin, double sigmaMax) {
         if (!(sigmaMin > 0 && sigmaMin <= sigmaMax && sigmaMax < Double.POSITIVE_INFINITY)) {
@@ -57,7 +94,7 @@ public sealed interface SigmaGrid {
      * @param sigmaMax first level
      * @param rho ρ; 7 in the paper
      */
-    record Karras(double sigmaMin, double sigmaMax, double rho) implements SigmaGrid {
+    record Karras(double sigmaMin, double sigmaMax, double rho) implements Formula {
         /** Checks the rules. */
         public Karras {
             check(sigmaMin, sigmaMax);
@@ -78,7 +115,7 @@ public sealed interface SigmaGrid {
      * @param sigmaMin last level
      * @param sigmaMax first level
      */
-    record Exponential(double sigmaMin, double sigmaMax) implements SigmaGrid {
+    record Exponential(double sigmaMin, double sigmaMax) implements Formula {
         /** Checks the rules. */
         public Exponential {
             check(sigmaMin, sigmaMax);
@@ -97,7 +134,7 @@ public sealed interface SigmaGrid {
      * @param sigmaMax first level
      * @param rho ρ; 1 for even steps
      */
-    record Polyexponential(double sigmaMin, double sigmaMax, double rho) implements SigmaGrid {
+    record Polyexponential(double sigmaMin, double sigmaMax, double rho) implements Formula {
         /** Checks the rules. */
         public Polyexponential {
             check(sigmaMin, sigmaMax);
@@ -117,7 +154,7 @@ public sealed interface SigmaGrid {
      * @param betaMin β_min; usually 0.1
      * @param epsilon last time; usually 0.001
      */
-    record Vp(double betaD, double betaMin, double epsilon) implements SigmaGrid {
+    record Vp(double betaD, double betaMin, double epsilon) implements Formula {
         /** Checks the rules. */
         public Vp {
             positive("betaD", betaD);

@@ -1,0 +1,61 @@
+package org.mezzotint.diffusion;
+
+import java.util.Arrays;
+import java.util.function.DoubleUnaryOperator;
+import org.bytedeco.pytorch.Tensor;
+import org.mezzotint.tensor.Conditioning;
+import org.mezzotint.tensor.Scalars;
+import org.mezzotint.tensor.Scope;
+import org.mezzotint.tensor.Shapes;
+import org.mezzotint.tensor.Tensors;
+
+/**
+ * A network of a variance-preserving schedule for samplers that count in σ: x/√(1 + σ²) is what it was trained on, at the
+ * time of that σ (arXiv:2206.00364v2, table 1 and appendix C.3).
+ */
+public final class VpDenoiser implements SigmaDenoiser {
+    private final Network network;
+    private final Conditioning cond;
+    private final DiffusionConfig config;
+    private final SigmaTimes times;
+    private final boolean clip;
+
+    /**
+     * Puts the parts together.
+     *
+     * @param network unguided or guided
+     * @param cond its other inputs, for the whole batch
+     * @param config what it was trained to do; a learned variance is not used
+     * @param clip whether the result is clipped to [−1, 1]
+     */
+    public VpDenoiser(Network network, Conditioning cond, DiffusionConfig config, boolean clip) {
+        this.network = network;
+        this.cond = cond;
+        this.config = config;
+        this.clip = clip;
+        times = new SigmaTimes(config.schedule());
+    }
+
+    @Override
+    public Tensor denoise(Tensor x, double[] sigma) {
+        try (Scope scope = Scope.open()) {
+            Tensor alphas = column(x, sigma, s -> 1 / Math.sqrt(1 + s * s));
+            Tensor sigmas = column(x, sigma, s -> s / Math.sqrt(1 + s * s));
+            Tensor scaled = x.mul(alphas);
+            Tensor time = Tensors.of(Arrays.stream(sigma).map(times::time).toArray());
+            Tensor output = network.evaluate(scaled, time.to(x.device(), Tensors.type(time)), cond);
+            long[] s = Shapes.of(x);
+            boolean learned = config.variance() == Variance.LEARNED_RANGE;
+            Shapes.check("the network's output", output, s[0], learned ? 2 * s[1] : s[1], s[2], s[3]);
+            Tensor prediction = learned ? output.narrow(1, 0, s[1]) : output;
+            Tensor x0 = config.parameterization().x0(scaled, prediction, alphas, sigmas);
+            return scope.keep(clip ? x0.clamp(Scalars.optional(-1), Scalars.optional(1)) : x0);
+        }
+    }
+
+    private static Tensor column(Tensor x, double[] sigma, DoubleUnaryOperator formula) {
+        return Tensors.of(Arrays.stream(sigma).map(formula).toArray())
+                .view(sigma.length, 1, 1, 1)
+                .to(x.device(), Tensors.type(x));
+    }
+}
