@@ -1,7 +1,6 @@
 package org.mezzotint.diffusion;
 
 import java.util.Arrays;
-import java.util.function.DoubleUnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Scalars;
@@ -39,8 +38,8 @@ public final class VpDenoiser implements SigmaDenoiser {
     @Override
     public Tensor denoise(Tensor x, double[] sigma) {
         try (Scope scope = Scope.open()) {
-            Tensor alphas = column(x, sigma, s -> 1 / Math.sqrt(1 + s * s));
-            Tensor sigmas = column(x, sigma, s -> s / Math.sqrt(1 + s * s));
+            Tensor alphas = Preconditioning.column(x, sigma, s -> 1 / Math.sqrt(1 + s * s));
+            Tensor sigmas = Preconditioning.column(x, sigma, s -> s / Math.sqrt(1 + s * s));
             Tensor scaled = x.mul(alphas);
             Tensor time = Tensors.of(Arrays.stream(sigma).map(times::time).toArray());
             Tensor output = network.evaluate(scaled, time.to(x.device(), Tensors.type(time)), cond);
@@ -51,11 +50,5 @@ public final class VpDenoiser implements SigmaDenoiser {
             Tensor x0 = config.parameterization().x0(scaled, prediction, alphas, sigmas);
             return scope.keep(clip ? x0.clamp(Scalars.optional(-1), Scalars.optional(1)) : x0);
         }
-    }
-
-    private static Tensor column(Tensor x, double[] sigma, DoubleUnaryOperator formula) {
-        return Tensors.of(Arrays.stream(sigma).map(formula).toArray())
-                .view(sigma.length, 1, 1, 1)
-                .to(x.device(), Tensors.type(x));
     }
 }

@@ -6,15 +6,21 @@
  * {@link org.mezzotint.sample.Ddim}, {@link org.mezzotint.sample.Guidance} (which turns a network into a guided one) and
  * {@link org.mezzotint.sample.SeededNoise} (one random stream a picture).
  *
+ * <p>{@link org.mezzotint.sample.SigmaSampler} is the second family: solvers such as {@link org.mezzotint.sample.DpmPp2M} that
+ * count in noise levels σ and see a model as a {@link org.mezzotint.diffusion.SigmaDenoiser}. Its random numbers come from
+ * {@link org.mezzotint.sample.SigmaNoise}, its levels from a {@link org.mezzotint.diffusion.SigmaGrid}.
+ *
  * <pre>
  *   seeds ─ SeededNoise.initial ─ Sampler.sample(Denoiser, x, …) ─ pictures (N, C, H, W) in [−1, 1]
  *   Network ─ Guidance ─ Network ─ Denoiser ┘
+ *                                └ VpDenoiser ─ SigmaSampler.sample(…, sigmas, SigmaNoise) ─ pictures
  * </pre>
  *
  * <p>Schedule, parameterization, solver and guidance combine freely. A picture depends on its own seed only, not on the
  * batch it is drawn in. Samplers are immutable and may be shared by threads; each call opens one scope a step, and the
  * result belongs to the caller's scope.
  *
- * <p>Papers: DDPM arXiv:2006.11239, DDIM arXiv:2010.02502, classifier-free guidance arXiv:2207.12598.
+ * <p>Papers: DDPM arXiv:2006.11239, DDIM arXiv:2010.02502, EDM arXiv:2206.00364, DPM-Solver arXiv:2206.00927 and
+ * DPM-Solver++ arXiv:2211.01095, classifier-free guidance arXiv:2207.12598.
  */
 package org.mezzotint.sample;

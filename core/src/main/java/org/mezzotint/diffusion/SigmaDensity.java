@@ -1,0 +1,231 @@
+package org.mezzotint.diffusion;
+
+import com.fasterxml.jackson.annotation.JsonSubTypes;
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import org.bytedeco.pytorch.global.torch;
+import org.mezzotint.tensor.Scope;
+import org.mezzotint.tensor.Tensors;
+
+/**
+ * How training draws its noise levels: each density maps uniform numbers to levels by its inverse distribution function,
+ * so that stratified uniform numbers give stratified levels.
+ */
+@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
+@JsonSubTypes({
+    @JsonSubTypes.Type(value = SigmaDensity.LogNormal.class, name = "log-normal"),
+    @JsonSubTypes.Type(value = SigmaDensity.LogLogistic.class, name = "log-logistic"),
+    @JsonSubTypes.Type(value = SigmaDensity.LogUniform.class, name = "log-uniform"),
+    @JsonSubTypes.Type(value = SigmaDensity.VDiffusion.class, name = "v-diffusion"),
+    @JsonSubTypes.Type(value = SigmaDensity.SplitLogNormal.class, name = "split-log-normal"),
+    @JsonSubTypes.Type(value = SigmaDensity.Cosine.class, name = "cosine"),
+    @JsonSubTypes.Type(value = SigmaDensity.CosineInterpolated.class, name = "cosine-interpolated")
+})
+public sealed interface SigmaDensity {
+    /**
+     * A level.
+     *
+     * @param u in [0, 1)
+     * @return above 0
+     */
+    double sigma(double u);
+
+    /**
+     * Number j of a batch in its own stratum of [0, 1), over all parts of the batch: every {@code groups}-th stratum belongs
+     * to one part, be it a step of accumulation or a process.
+     *
+     * @param u in [0, 1)
+     * @param j place in the part
+     * @param size of the part
+     * @param group number of the part
+     * @param groups parts
+     * @return (group + j·groups + u)/(size·groups)
+     */
+    static double stratified(double u, int j, int size, int group, int groups) {
+        return (group + (double) j * groups + u) / ((double) size * groups);
+    }
+
+    private static void positive(String name, double value) {
+        if (!(value > 0 && value < Double.POSITIVE_INFINITY)) {
+            throw new IllegalArgumentException(name + " must be above 0, got " + value);
+        }
+    }
+
+    private static void range(double min, double max) {
+        if (!(min > 0 && min < max && max < Double.POSITIVE_INFINITY)) {
+            throw new IllegalArgumentException("min must be above 0 and below max, got " + min + " and " + max);
+        }
+    }
+
+    /** Φ⁻¹(u), of a number squeezed away from 0 and 1. */
+    private static double normal(double u) {
+        try (Scope scope = Scope.open()) {
+            return Tensors.doubles(torch.special_ndtri(Tensors.of(u * (1 - 2e-7) + 1e-7)))[0];
+        }
+    }
+
+    /**
+     * ln σ is normal (arXiv:2206.00364v2, section 5).
+     *
+     * @param mean of ln σ; −1.2 in the paper
+     * @param std of ln σ; 1.2 in the paper
+     */
+    record LogNormal(double mean, double std) implements SigmaDensity {
+        /** Checks the rule. */
+        public LogNormal {
+            positive("std", std);
+        }
+
+        @Override
+        public double sigma(double u) {
+            return Math.exp(mean + std * normal(u));
+        }
+    }
+
+    /**
+     * ln σ is logistic, cut to a range.
+     *
+     * @param mean of ln σ
+     * @param scale of ln σ
+     * @param min lowest level
+     * @param max highest level
+     */
+    record LogLogistic(double mean, double scale, double min, double max) implements SigmaDensity {
+        /** Checks the rules. */
+        public LogLogistic {
+            positive("scale", scale);
+            if (!(min >= 0 && min < max)) {
+                throw new IllegalArgumentException("min must not be negative and below max, got " + min + ", " + max);
+            }
+        }
+
+        @Override
+        public double sigma(double u) {
+            double low = DiffusionChain.sigmoid((Math.log(min) - mean) / scale);
+            double high = DiffusionChain.sigmoid((Math.log(max) - mean) / scale);
+            double p = low + u * (high - low);
+            return Math.exp(mean + scale * (Math.log(p) - Math.log1p(-p)));
+        }
+    }
+
+    /**
+     * ln σ is uniform.
+     *
+     * @param min lowest level
+     * @param max highest level
+     */
+    record LogUniform(double min, double max) implements SigmaDensity {
+        /** Checks the rule. */
+        public LogUniform {
+            range(min, max);
+        }
+
+        @Override
+        public double sigma(double u) {
+            return Math.exp(Math.log(min) + u * Math.log(max / min));
+        }
+    }
+
+    /**
+     * σ = σ_d·tan(πt/2) for uniform t, cut to a range: the levels of the cosine schedule.
+     *
+     * @param sigmaData σ_d
+     * @param min lowest level
+     * @param max highest level
+     */
+    record VDiffusion(double sigmaData, double min, double max) implements SigmaDensity {
+        /** Checks the rules. */
+        public VDiffusion {
+            positive("sigmaData", sigmaData);
+            range(min, max);
+        }
+
+        @Override
+        public double sigma(double u) {
+            double low = Math.atan(min / sigmaData);
+            double high = Math.atan(max / sigmaData);
+            return sigmaData * Math.tan(low + u * (high - low));
+        }
+    }
+
+    /**
+     * ln σ is normal with one width below its mean and another above.
+     *
+     * @param mean where the two meet
+     * @param below width below
+     * @param above width above
+     */
+    record SplitLogNormal(double mean, double below, double above) implements SigmaDensity {
+        /** Checks the rules. */
+        public SplitLogNormal {
+            positive("below", below);
+            positive("above", above);
+        }
+
+        @Override
+        public double sigma(double u) {
+            double share = below / (below + above);
+            // the lower half of one normal distribution, then the upper half of the other
+            double p = u < share ? u / share / 2 : 0.5 + (u - share) / (1 - share) / 2;
+            return Math.exp(mean + (u < share ? below : above) * normal(p));
+        }
+    }
+
+    /**
+     * The cosine schedule shifted from one noise resolution to the picture's (arXiv:2301.11093v2, eq. 6), from max at u = 0 to
+     * min.
+     *
+     * @param sigmaData σ_d
+     * @param imageSize side of the pictures
+     * @param noiseSize side of the pictures for which the plain schedule is right
+     * @param min lowest level
+     * @param max highest level
+     */
+    record Cosine(double sigmaData, int imageSize, int noiseSize, double min, double max) implements SigmaDensity {
+        /** Checks the rules. */
+        public Cosine {
+            positive("sigmaData", sigmaData);
+            positive("imageSize", imageSize);
+            positive("noiseSize", noiseSize);
+            range(min, max);
+        }
+
+        /** λ(u), the ends kept where they are. */
+        double logSnr(double u) {
+            double shift = 2 * Math.log((double) noiseSize / imageSize);
+            double first = Math.atan(max / sigmaData * Math.exp(shift / 2));
+            double last = Math.atan(min / sigmaData * Math.exp(shift / 2));
+            return -2 * Math.log(Math.tan(first + u * (last - first))) + shift;
+        }
+
+        @Override
+        public double sigma(double u) {
+            return sigmaData * Math.exp(-logSnr(u) / 2);
+        }
+    }
+
+    /**
+     * Between two shifted cosine schedules, λ = (1 − u)·λ_low + u·λ_high (arXiv:2301.11093v2, eq. 8): HDiT's choice.
+     *
+     * @param sigmaData σ_d
+     * @param imageSize side of the pictures
+     * @param low noise resolution at u = 0, the noisiest level; 32 is usual
+     * @param high noise resolution at u = 1; the picture's own is usual
+     * @param min lowest level
+     * @param max highest level
+     */
+    record CosineInterpolated(double sigmaData, int imageSize, int low, int high, double min, double max)
+            implements SigmaDensity {
+        /** Checks the rules. */
+        public CosineInterpolated {
+            new Cosine(sigmaData, imageSize, low, min, max);
+            new Cosine(sigmaData, imageSize, high, min, max);
+        }
+
+        @Override
+        public double sigma(double u) {
+            double first = new Cosine(sigmaData, imageSize, low, min, max).logSnr(u);
+            double second = new Cosine(sigmaData, imageSize, high, min, max).logSnr(u);
+            return sigmaData * Math.exp(-(first + u * (second - first)) / 2);
+        }
+    }
+}
