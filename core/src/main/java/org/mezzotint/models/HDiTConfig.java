@@ -410,7 +410,9 @@ public record HDiTConfig(
             inputs += (layers + 2) * 4 * tokens(i) * levels.get(i).width();
             largest = Math.max(largest, layerBytes(i));
         }
-        return new Cost(parameters, macs, kept + inputs + largest, inputs + 2 * largest, inputs + largest);
+        // how many times the largest layer is alive at once: measured on 64 x 64 pixels, two levels, batches of 16 and
+        // 48
+        return new Cost(parameters, macs, kept + inputs + 2 * largest, inputs + 3 * largest, inputs + largest * 8 / 5);
     }
 
     /** Float32 activations that a layer keeps for its backward pass, counted from its operations. */
