@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import org.mezzotint.data.DataConfig;
 import org.mezzotint.data.Dataset;
 import org.mezzotint.data.Subset;
 import org.mezzotint.diffusion.DiffusionLoss;
@@ -112,9 +113,12 @@ public final class PeerRecipe implements Callable<Integer> {
                 || !(config.diffusion().weighting() instanceof LossWeighting.Uniform)
                 || !(training.ema() instanceof Ema.Constant ema)
                 || !(training.schedule() instanceof LrSchedule.Constant rate)
-                || training.epsilon() != 1e-8) {
+                || training.epsilon() != 1e-8
+                || schedule.steps() != 1000
+                || !(config.data() instanceof DataConfig.Pictures pictures)
+                || !pictures.flip()) {
             throw new IllegalArgumentException(
-                    "the peer has discrete schedules, losses mse and mse-vlb, uniform weighting, a constant learning"
+                    "the peer has pictures with flips, discrete schedules of 1000 steps, losses mse and mse-vlb, uniform weighting, a constant learning"
                             + " rate after a warm-up, a constant decay of the average and epsilon 1e-8 only");
         }
         Map<String, Object> peer = new LinkedHashMap<>();

@@ -27,6 +27,6 @@ class PeerRecipeTest {
         TrainConfig quickstart = Yaml.read(CONFIGS.resolve("quickstart.yaml"), TrainConfig.class);
         assertThatThrownBy(() -> PeerRecipe.translate(quickstart))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageStartingWith("the peer has discrete schedules");
+                .hasMessageStartingWith("the peer has pictures with flips, discrete schedules of 1000 steps");
     }
 }

@@ -23,6 +23,9 @@ public record SamplingConfig(
         double guidance,
         GuidedChannels guidedChannels,
         boolean clip) {
+    /** Nominal: in thousandths of the way. */
+    private static final int ADAPTIVE_STEPS = 1000;
+
     /** Solvers by name. {@code org.mezzotint.sample} has them. */
     public enum Solver {
         /** Ancestral sampling along the schedule. */
@@ -155,10 +158,35 @@ public record SamplingConfig(
         if (!solver.countsInSigma) {
             return schedule.chain(steps).steps();
         }
+        if (solver == Solver.DPM_ADAPTIVE) {
+            return ADAPTIVE_STEPS;
+        }
         if (!steps.matches("[1-9][0-9]{0,5}")) {
             throw new IllegalArgumentException(
                     "the number of steps of " + solver.label() + " must be 1 to 999999, got '" + steps + "'");
         }
-        return Integer.parseInt(steps);
+        int count = Integer.parseInt(steps);
+        if (solver == Solver.DPM_FAST && count < 2) {
+            throw new IllegalArgumentException("the number of steps of dpm-fast must be at least 2, got 1");
+        }
+        return count;
+    }
+
+    /**
+     * The noise levels that a solver other than DDPM and DDIM visits.
+     *
+     * @param schedule that the network was trained with
+     * @return finite and falling, the last one 0
+     * @throws IllegalArgumentException if they are not
+     */
+    public double[] sigmas(NoiseSchedule schedule) {
+        double[] sigmas = grid.sigmas(count(schedule), schedule);
+        for (int i = 0; i < sigmas.length - 1; i++) {
+            if (!(sigmas[i] < Double.POSITIVE_INFINITY && sigmas[i] > sigmas[i + 1])) {
+                throw new IllegalArgumentException(
+                        "noise levels must be finite and fall, got " + sigmas[i] + " and then " + sigmas[i + 1]);
+            }
+        }
+        return sigmas;
     }
 }

@@ -25,7 +25,7 @@ public sealed interface SigmaDensity {
      * A level.
      *
      * @param u in [0, 1)
-     * @return above 0
+     * @return above 0; 0 at u = 0 for a density without a lowest level
      */
     double sigma(double u);
 

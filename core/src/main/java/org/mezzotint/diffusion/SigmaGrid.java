@@ -75,9 +75,9 @@ public sealed interface SigmaGrid {
     }
 
     private static void check(double sigmaMin, double sigmaMax) {
-        if (!(sigmaMin > 0 && sigmaMin <= sigmaMax && sigmaMax < Double.POSITIVE_INFINITY)) {
+        if (!(sigmaMin > 0 && sigmaMin < sigmaMax && sigmaMax < Double.POSITIVE_INFINITY)) {
             throw new IllegalArgumentException(
-                    "sigmaMin must be above 0 and at most sigmaMax, got " + sigmaMin + " and " + sigmaMax);
+                    "sigmaMin must be above 0 and below sigmaMax, got " + sigmaMin + " and " + sigmaMax);
         }
     }
 

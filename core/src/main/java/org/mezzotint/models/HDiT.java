@@ -201,9 +201,16 @@ public final class HDiT extends Layer implements Model {
     /** The conditioning vector (N, M): noise level, augmentation, class and extra vector, summed and mapped. */
     private Tensor condition(Tensor sigma, Conditioning cond, Tape tape) {
         long n = sigma.size(0);
+        if (sigma.device().is_cpu()) { // elsewhere the check would wait for the device
+            for (double level : Tensors.doubles(sigma)) {
+                if (!(level > 0 && level < Double.POSITIVE_INFINITY)) {
+                    throw new IllegalArgumentException("sigma must be above 0 and finite, got " + level);
+                }
+            }
+        }
         ScalarType type = precision.storage();
         Tensor noise = sigma.to(ScalarType.Double).log().div(Scalars.of(4)).view(n, 1); // (N, 1)
-        Tensor sum = timeIn.forward(timeEmbedding.forward(noise).to(type));
+        Tensor sum = timeIn.forward(timeEmbedding.forward(noise).to(type)).to(type);
         Tensor augmentation = cond.names().contains(AUGMENTATION)
                 ? Shapes.check(AUGMENTATION, cond.get(AUGMENTATION), n, AUGMENTATION_WIDTH)
                 : torch.zeros(new long[] {n, AUGMENTATION_WIDTH}, Tensors.options(type, device));
@@ -487,12 +494,13 @@ public final class HDiT extends Layer implements Model {
             proj = child("proj", Linear.withoutBias(init, (long) rows * columns * in, out, Weights.UNIFORM_FAN_IN));
         }
 
-        /** (N, R·P, S·Q, D) → (N, R, S, D'). */
+        /** (N, R·P, S·Q, D) → (N, R, S, D'), of the type of x: the residual stream stays float32 in mixed precision. */
         Tensor forward(Tensor x) {
             long[] s = x.shape();
             return proj.forward(x.view(s[0], s[1] / rows, rows, s[2] / columns, columns, s[3])
-                    .permute(0, 1, 3, 2, 4, 5)
-                    .reshape(s[0], s[1] / rows, s[2] / columns, (long) rows * columns * s[3]));
+                            .permute(0, 1, 3, 2, 4, 5)
+                            .reshape(s[0], s[1] / rows, s[2] / columns, (long) rows * columns * s[3]))
+                    .to(x.scalar_type());
         }
     }
 
@@ -527,7 +535,8 @@ public final class HDiT extends Layer implements Model {
             return switch (kind) {
                 case LERP -> torch.lerp(skip, y, fac);
                 case ADD -> skip.add(y);
-                case CONCATENATE -> join.forward(torch.cat(new TensorVector(skip, y), 3));
+                case CONCATENATE ->
+                    join.forward(torch.cat(new TensorVector(skip, y), 3)).to(skip.scalar_type());
             };
         }
     }
@@ -535,7 +544,9 @@ public final class HDiT extends Layer implements Model {
     /** Weight decay on the projections' weights; a third of the rate for the mapping network and what follows from it. */
     @Override
     public Tuning tuning(String parameter) {
-        boolean mapped = parameter.startsWith("mapping.") || parameter.endsWith("norm.linear.weight");
+        boolean mapped = parameter.startsWith("mapping.")
+                || parameter.endsWith("norm.linear.weight")
+                || parameter.endsWith("gate.weight");
         boolean decayed = parameter.endsWith(".weight")
                 && !parameter.matches("(time_in_proj|aug_in_proj|mapping_cond_in_proj|class_emb)\\.weight");
         return new Tuning(mapped ? 1.0 / 3 : 1, decayed);

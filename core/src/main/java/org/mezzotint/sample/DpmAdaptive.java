@@ -8,6 +8,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.mezzotint.diffusion.SigmaDenoiser;
+import org.mezzotint.io.InputException;
 import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Tensors;
@@ -246,6 +247,9 @@ public record DpmAdaptive(
 
     /** The controller: changes the group's step and says whether the one just tried was small enough. */
     private boolean accept(Group group, double error) {
+        if (!Double.isFinite(error)) {
+            throw new InputException("the network's output is not finite at noise level " + Math.exp(-group.s));
+        }
         double power = eta > 0 ? 1.5 : order;
         double inverse = 1 / (error + 1e-8);
         if (group.errors == null) {

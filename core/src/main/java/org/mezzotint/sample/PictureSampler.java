@@ -74,7 +74,7 @@ public record PictureSampler(Network network, DiffusionConfig diffusion, Samplin
     }
 
     private Tensor alongSigmas(Conditioning cond, Tensor start, long[] seeds, Sampler.Progress progress) {
-        double[] sigmas = sampling.grid().sigmas(sampling.count(diffusion.schedule()), diffusion.schedule());
+        double[] sigmas = sampling.sigmas(diffusion.schedule());
         SigmaDenoiser denoiser = new VpDenoiser(guided(), cond, diffusion, sampling.clip());
         return sigmaSolver()
                 .sample(denoiser, start.mul(Scalars.of(sigmas[0])), sigmas, sigmaNoise(sigmas, seeds), progress);

@@ -64,6 +64,9 @@ public record TrainConfig(
                     + " channels are no picture, got " + previews.count());
         }
         sampling.count(diffusion.schedule()); // refuses steps that do not fit
+        if (sampling.solver().countsInSigma()) {
+            sampling.sigmas(diffusion.schedule());
+        }
     }
 
     /**

@@ -148,4 +148,57 @@ class HDiTTest {
         assertThatThrownBy(() -> new Level(8, 1, 8, new Global(8), 1))
                 .hasMessage("levels.dropout must be 0 or more and below 1, got 1.0");
     }
+
+    @ParameterizedTest
+    @CsvSource({"LERP", "ADD", "CONCATENATE"})
+    void bfloat16StaysNearFloat32ForwardAndBackward(Skip skip) {
+        Design design =
+                new Design(Position.AXIAL_ROPE, Similarity.COSINE, FeedForward.GEGLU, Norm.ADA_RMS_NORM, false, skip);
+        try (Scope scope = Scope.open();
+                Rng rng = new Rng(1)) {
+            Tensor x = rng.normal(ScalarType.Float, 2, 3, 8, 8);
+            double[][] outputs = new double[2][];
+            double[][] gradients = new double[2][];
+            for (int i = 0; i < 2; i++) {
+                Precision precision = i == 0 ? Precision.FLOAT32 : Precision.BFLOAT16;
+                try (Model hdit = ModelContract.random(with(design), precision, 3)) {
+                    Tensor y = hdit.forward(
+                            x, Tensors.of(0.3, 2.0), Conditioning.classes(Tensors.of(0L, 2L)), Tape.plain());
+                    assertThat(Tensors.type(y)).isEqualTo(ScalarType.Float);
+                    outputs[i] = Tensors.doubles(y);
+                    y.mul(y).sum().backward();
+                    gradients[i] = Tensors.doubles(
+                            hdit.trainable().get("patch_in.proj.weight").grad());
+                }
+            }
+            assertThat(relative(outputs)).isGreaterThan(0).isLessThan(0.03);
+            assertThat(relative(gradients)).isLessThan(0.1);
+        }
+    }
+
+    /** √(Σ(b − a)²/Σa²). */
+    private static double relative(double[][] ab) {
+        double error = 0;
+        double power = 0;
+        for (int i = 0; i < ab[0].length; i++) {
+            error += Math.pow(ab[1][i] - ab[0][i], 2);
+            power += ab[0][i] * ab[0][i];
+        }
+        return Math.sqrt(error / power);
+    }
+
+    @Test
+    void aNoiseLevelThatIsNoneIsRefused() {
+        try (Scope scope = Scope.open();
+                Rng rng = new Rng(1);
+                Model hdit = ModelContract.random(with(Design.paper()), Precision.FLOAT64, 3)) {
+            Tensor x = rng.normal(ScalarType.Double, 1, 3, 8, 8);
+            for (double sigma : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY}) {
+                assertThatThrownBy(() ->
+                                hdit.forward(x, Tensors.of(sigma), Conditioning.classes(Tensors.of(0L)), Tape.plain()))
+                        .isInstanceOf(IllegalArgumentException.class)
+                        .hasMessage("sigma must be above 0 and finite, got " + sigma);
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 package org.mezzotint.sample;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.Arrays;
@@ -15,6 +16,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.mezzotint.diffusion.SigmaDenoiser;
 import org.mezzotint.diffusion.SigmaGrid;
+import org.mezzotint.io.InputException;
 import org.mezzotint.tensor.Rng;
 import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
@@ -224,6 +226,18 @@ class SigmaSamplerTest {
                 assertThat(Tensors.floats(pair.draw(3, 5, 4, one, 1)))
                         .containsExactly(Tensors.floats(second.draw(3, 5, 4, one)));
             }
+        }
+    }
+
+    @Test
+    void aNetworkThatGivesNoNumbersStopsDpmAdaptive() {
+        try (Scope scope = Scope.open()) {
+            Tensor x = Tensors.of(1.0).view(1, 1, 1, 1);
+            SigmaDenoiser broken = (state, sigma) -> state.mul(Scalars.of(Double.NaN));
+            assertThatThrownBy(() -> DpmAdaptive.standard()
+                            .sample(broken, x, new double[] {10, 0.1, 0}, UNUSED, Sampler.Progress.NONE))
+                    .isInstanceOf(InputException.class)
+                    .hasMessageStartingWith("the network's output is not finite at noise level 10");
         }
     }
 }

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Device;
 import org.mezzotint.diffusion.DiffusionConfig;
@@ -168,6 +169,9 @@ final class SampleCommand implements Callable<Integer> {
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException("--steps: " + e.getMessage(), e);
         }
+        if (sampling.solver().countsInSigma()) {
+            sampling.sigmas(diffusion.schedule());
+        }
     }
 
     private void checkMemory(ModelConfig config, SamplingConfig sampling) {
@@ -211,7 +215,7 @@ final class SampleCommand implements Callable<Integer> {
         return new SamplingConfig(
                 chosen,
                 noise,
-                steps == null ? recipe.steps() : steps,
+                steps(chosen, recipe, diffusion),
                 grid(chosen, recipe, diffusion),
                 guidance == null ? recipe.guidance() : guidance,
                 channels,
@@ -239,30 +243,64 @@ final class SampleCommand implements Callable<Integer> {
             }
             return new SigmaGrid.OfSchedule();
         }
-        if (!asked && recipe.solver().countsInSigma()) {
-            return recipe.grid();
-        }
         SigmaTimes times = new SigmaTimes(diffusion.schedule());
-        double low = sigmaMin == null ? times.min() : sigmaMin;
-        double high = sigmaMax == null ? Math.min(times.max(), USUAL_SIGMA_MAX) : sigmaMax;
-        String name = levels == null ? "karras" : levels.toLowerCase(Locale.ROOT);
+        Shape usual = Shape.of(
+                recipe.solver().countsInSigma() ? Optional.of(recipe.grid()) : Optional.empty(),
+                levels,
+                times.min(),
+                Math.min(times.max(), USUAL_SIGMA_MAX));
+        String name = usual.name();
         if (rho != null && !name.equals("karras") && !name.equals("polyexponential")) {
             throw new IllegalArgumentException("--rho is for karras and polyexponential only, got " + name);
         }
         if ((sigmaMin != null || sigmaMax != null) && (name.equals("vp") || name.equals("schedule"))) {
             throw new IllegalArgumentException("--sigma-min and --sigma-max are not for " + name);
         }
+        double low = sigmaMin == null ? usual.low() : sigmaMin;
+        double high = sigmaMax == null ? usual.high() : sigmaMax;
+        double power = rho == null ? usual.rho() : rho;
         return switch (name) {
-            case "karras" -> new SigmaGrid.Karras(low, high, rho == null ? 7 : rho);
+            case "karras" -> new SigmaGrid.Karras(low, high, power);
             case "exponential" -> new SigmaGrid.Exponential(low, high);
-            case "polyexponential" -> new SigmaGrid.Polyexponential(low, high, rho == null ? 1 : rho);
-            case "vp" -> new SigmaGrid.Vp(19.9, 0.1, 1e-3);
+            case "polyexponential" -> new SigmaGrid.Polyexponential(low, high, power);
+            case "vp" -> recipe.grid() instanceof SigmaGrid.Vp vp ? vp : new SigmaGrid.Vp(19.9, 0.1, 1e-3);
             case "schedule" -> new SigmaGrid.OfSchedule();
             default ->
                 throw new IllegalArgumentException("--levels: unknown levels " + levels + ", "
                         + NearestName.hint(
                                 levels, List.of("karras", "exponential", "polyexponential", "vp", "schedule")));
         };
+    }
+
+    /** Name and numbers of noise levels where no option says otherwise. */
+    private record Shape(String name, double low, double high, double rho) {
+        /** The recipe's where it has levels of that name, else the usual ones over the schedule. */
+        static Shape of(Optional<SigmaGrid> recipe, String asked, double low, double high) {
+            Shape own = recipe.map(grid -> of(grid, low, high)).orElse(new Shape("karras", low, high, 7));
+            String name = asked == null ? own.name() : asked.toLowerCase(Locale.ROOT);
+            return name.equals(own.name()) ? own : new Shape(name, low, high, name.equals("karras") ? 7 : 1);
+        }
+
+        private static Shape of(SigmaGrid grid, double low, double high) {
+            if (grid instanceof SigmaGrid.Karras karras) {
+                return new Shape("karras", karras.sigmaMin(), karras.sigmaMax(), karras.rho());
+            }
+            if (grid instanceof SigmaGrid.Exponential even) {
+                return new Shape("exponential", even.sigmaMin(), even.sigmaMax(), 1);
+            }
+            if (grid instanceof SigmaGrid.Polyexponential power) {
+                return new Shape("polyexponential", power.sigmaMin(), power.sigmaMax(), power.rho());
+            }
+            return new Shape(grid instanceof SigmaGrid.Vp ? "vp" : "schedule", low, high, 1);
+        }
+    }
+
+    /** The steps asked for, else the recipe's; a spacing of the schedule, which σ-solvers do not know, as its length. */
+    private String steps(SamplingConfig.Solver chosen, SamplingConfig recipe, DiffusionConfig diffusion) {
+        if (steps != null || !chosen.countsInSigma() || recipe.solver().countsInSigma()) {
+            return steps != null ? steps : recipe.steps();
+        }
+        return Integer.toString(diffusion.schedule().chain(recipe.steps()).steps());
     }
 
     private void draw(Pictures pictures, ModelConfig config, long[] allSeeds, long[] labels) {

@@ -350,7 +350,9 @@ class SampleCommandTest {
                     --solver ddim --levels karras       | --levels, --sigma-min, --sigma-max and --rho are not for ddim
                     --solver heun --levels karas        | --levels: unknown levels karas, did you mean "karras"?
                     --solver heun --levels vp --rho 2   | --rho is for karras and polyexponential only, got vp
-                    --solver heun --sigma-min 9 --sigma-max 1 | sigmaMin must be above 0 and at most sigmaMax, got 9.0 and 1.0
+                    --solver heun --sigma-min 9 --sigma-max 1 | sigmaMin must be above 0 and below sigmaMax, got 9.0 and 1.0
+                    --solver heun --rho 0.001           | noise levels must be finite and fall, got NaN
+                    --solver dpm-fast --steps 1         | --steps: the number of steps of dpm-fast must be at least 2, got 1
                     """)
     void settingsThatDoNotGoTogetherAreOneLine(String options, String message) {
         List<Object> command = new ArrayList<>(List.of("sample", run, "--out", folder.resolve("none")));
