@@ -70,8 +70,8 @@ final class SampleCommand implements Callable<Integer> {
     @Option(
             names = "--levels",
             paramLabel = "NAME",
-            description = "noise levels of the solvers after ddim: karras, exponential, polyexponential, vp or schedule"
-                    + " (default: the recipe's, or karras)")
+            description = "noise levels of all solvers but ddpm and ddim: karras, exponential, polyexponential, vp or"
+                    + " schedule (default: the recipe's, or karras)")
     private String levels;
 
     @Option(
