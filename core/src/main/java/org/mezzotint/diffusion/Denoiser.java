@@ -5,7 +5,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
-import org.mezzotint.tensor.Shapes;
 
 /**
  * A network with its inputs and the meaning of its output: what a sampler sees.
@@ -91,10 +90,7 @@ public final class Denoiser {
      * @return its meaning
      */
     public Prediction interpret(Tensor output, Tensor x, int[] t) {
-        long[] s = Shapes.of(x);
-        boolean learned = variance == Variance.LEARNED_RANGE;
-        Shapes.check("the network's output", output, s[0], learned ? 2 * s[1] : s[1], s[2], s[3]);
-        Tensor prediction = learned ? output.narrow(1, 0, s[1]) : output;
+        Tensor prediction = variance.prediction(output, x);
         Tensor alpha = DiffusionChain.at(t, x, chain::sqrtAlphaBar);
         Tensor sigma = DiffusionChain.at(t, x, chain::sqrtOneMinusAlphaBar);
         Tensor x0 = parameterization.x0(x, prediction, alpha, sigma);
@@ -105,7 +101,9 @@ public final class Denoiser {
         } else {
             eps = parameterization.eps(x, prediction, alpha, sigma);
         }
-        Tensor logVariance = learned ? learnedLogVariance(output.narrow(1, s[1], s[1]), t) : fixedLogVariance(x, t);
+        Tensor logVariance = variance == Variance.LEARNED_RANGE
+                ? learnedLogVariance(output.narrow(1, x.size(1), x.size(1)), t)
+                : fixedLogVariance(x, t);
         return new Prediction(x0, eps, chain.qPosteriorMean(x0, x, t), logVariance);
     }
 

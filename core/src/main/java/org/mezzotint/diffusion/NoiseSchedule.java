@@ -150,6 +150,11 @@ public sealed interface NoiseSchedule {
 
         @Override
         public double logSnr(double t) {
+            return logSnr(t, logSnrMin, logSnrMax);
+        }
+
+        /** λ(t) between any two ends. */
+        static double logSnr(double t, double logSnrMin, double logSnrMax) {
             double from = Math.atan(Math.exp(-logSnrMax / 2));
             double to = Math.atan(Math.exp(-logSnrMin / 2));
             return -2 * Math.log(Math.tan(from + t * (to - from)));

@@ -192,9 +192,9 @@ public sealed interface SigmaDensity {
         /** λ(u), the ends kept where they are. */
         double logSnr(double u) {
             double shift = 2 * Math.log((double) noiseSize / imageSize);
-            double first = Math.atan(max / sigmaData * Math.exp(shift / 2));
-            double last = Math.atan(min / sigmaData * Math.exp(shift / 2));
-            return -2 * Math.log(Math.tan(first + u * (last - first))) + shift;
+            double logSnrMin = -2 * Math.log(max / sigmaData) - shift;
+            double logSnrMax = -2 * Math.log(min / sigmaData) - shift;
+            return NoiseSchedule.Cosine.logSnr(1 - u, logSnrMin, logSnrMax) + shift;
         }
 
         @Override

@@ -5,7 +5,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
-import org.mezzotint.tensor.Shapes;
 import org.mezzotint.tensor.Tensors;
 
 /**
@@ -43,10 +42,7 @@ public final class VpDenoiser implements SigmaDenoiser {
             Tensor scaled = x.mul(alphas);
             Tensor time = Tensors.of(Arrays.stream(sigma).map(times::time).toArray());
             Tensor output = network.evaluate(scaled, time.to(x.device(), Tensors.type(time)), cond);
-            long[] s = Shapes.of(x);
-            boolean learned = config.variance() == Variance.LEARNED_RANGE;
-            Shapes.check("the network's output", output, s[0], learned ? 2 * s[1] : s[1], s[2], s[3]);
-            Tensor prediction = learned ? output.narrow(1, 0, s[1]) : output;
+            Tensor prediction = config.variance().prediction(output, x);
             Tensor x0 = config.parameterization().x0(scaled, prediction, alphas, sigmas);
             return scope.keep(clip ? x0.clamp(Scalars.optional(-1), Scalars.optional(1)) : x0);
         }

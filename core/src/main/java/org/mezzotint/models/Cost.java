@@ -1,5 +1,8 @@
 package org.mezzotint.models;
 
+import org.bytedeco.pytorch.Tensor;
+import org.mezzotint.models.layers.Init;
+
 /**
  * What a network costs.
  *
@@ -12,6 +15,19 @@ package org.mezzotint.models;
 public record Cost(long parameters, long macs, long activationBytes, long checkpointedBytes, long inferenceBytes) {
     /** libtorch, MKL and the JVM, measured on Linux: 430 MB. */
     private static final long RUNTIME_BYTES = 430_000_000;
+
+    /**
+     * Counts what a model trains, without memory for it.
+     *
+     * @param config of the model
+     * @return trainable parameters
+     */
+    static long parameters(ModelConfig config) {
+        try (Init init = Init.shapesOnly();
+                Model shapes = config.create(init)) {
+            return shapes.trainable().values().stream().mapToLong(Tensor::numel).sum();
+        }
+    }
 
     /**
      * Estimated resident memory of training with AdamW and one average: weights, gradients, two moments, average, and the

@@ -84,10 +84,7 @@ public final class DiT extends Layer implements Model {
         Shapes.check("x", x, Shapes.ANY, config.channels(), config.height(), config.width());
         long n = x.size(0);
         Shapes.check("t", t, n);
-        if (Tensors.type(x) != precision.storage()) {
-            throw new IllegalArgumentException(
-                    "x must be of type " + precision.storage() + " in this model, got " + Tensors.type(x));
-        }
+        precision.checkStored("x", x);
         try (Scope forward = Scope.open()) {
             Tensor tokens = patchEmbed.forward(x).add(positions); // (N, T, D)
             Tensor time = timestepEmbedder.forward(t).to(precision.storage()); // (N, D)
@@ -324,21 +321,12 @@ public final class DiT extends Layer implements Model {
 
     @Override
     public void pack(int batch) {
-        long rows = (long) batch * config.tokens();
-        walk(layer -> {
-            if (layer instanceof Linear linear) {
-                linear.pack(rows);
-            }
-        });
+        packLinears((long) batch * config.tokens());
     }
 
     @Override
     public void unpack() {
-        walk(layer -> {
-            if (layer instanceof Linear linear) {
-                linear.unpack();
-            }
-        });
+        unpackLinears();
     }
 
     @Override

@@ -197,13 +197,7 @@ public record DiTConfig(
 
     @Override
     public Cost cost() {
-        long parameters;
-        try (Init init = Init.shapesOnly();
-                DiT shapes = new DiT(this, init)) {
-            parameters = shapes.trainable().values().stream()
-                    .mapToLong(org.bytedeco.pytorch.Tensor::numel)
-                    .sum();
-        }
+        long parameters = Cost.parameters(this);
         long d = hiddenSize;
         long t = tokens();
         long s = conditioning == Conditioning.IN_CONTEXT ? t + 2 : t; // tokens that the blocks see

@@ -159,10 +159,7 @@ public final class HDiT extends Layer implements Model {
         Shapes.check("x", x, Shapes.ANY, config.channels(), config.height(), config.width());
         long n = x.size(0);
         Shapes.check("t", t, n);
-        if (Tensors.type(x) != precision.storage()) {
-            throw new IllegalArgumentException(
-                    "x must be of type " + precision.storage() + " in this model, got " + Tensors.type(x));
-        }
+        precision.checkStored("x", x);
         try (Scope forward = Scope.open()) {
             Tensor c = tape.enter(condition(t, cond, tape)); // (N, M)
             Tensor tokens = patchIn.forward(x.permute(0, 2, 3, 1)); // (N, R, S, D)
@@ -569,38 +566,26 @@ public final class HDiT extends Layer implements Model {
 
     @Override
     public void pack(int batch) {
-        pack(this, batch);
+        packLinears(batch);
         for (int i = 0; i < config.levels().size(); i++) {
             long rows = (long) batch * config.rows(i) * config.columns(i);
             if (i < down.size()) {
-                down.get(i).forEach(block -> pack(block, rows));
-                up.get(i).forEach(block -> pack(block, rows));
-                pack(merges.get(i), rows / 4);
-                pack(splits.get(i), rows / 4);
+                down.get(i).forEach(block -> block.packLinears(rows));
+                up.get(i).forEach(block -> block.packLinears(rows));
+                merges.get(i).packLinears(rows / 4);
+                splits.get(i).packLinears(rows / 4);
             } else {
-                middle.forEach(block -> pack(block, rows));
+                middle.forEach(block -> block.packLinears(rows));
             }
         }
         long outer = (long) batch * config.rows(0) * config.columns(0);
-        pack(patchIn, outer);
+        patchIn.packLinears(outer);
         patchOut.pack(outer);
-    }
-
-    private static void pack(Layer layer, long rows) {
-        layer.walk(part -> {
-            if (part instanceof Linear linear) {
-                linear.pack(rows);
-            }
-        });
     }
 
     @Override
     public void unpack() {
-        walk(layer -> {
-            if (layer instanceof Linear linear) {
-                linear.unpack();
-            }
-        });
+        unpackLinears();
     }
 
     @Override

@@ -371,13 +371,7 @@ public record HDiTConfig(
 
     @Override
     public Cost cost() {
-        long parameters;
-        try (Init init = Init.shapesOnly();
-                HDiT shapes = new HDiT(this, init)) {
-            parameters = shapes.trainable().values().stream()
-                    .mapToLong(org.bytedeco.pytorch.Tensor::numel)
-                    .sum();
-        }
+        long parameters = Cost.parameters(this);
         long m = mapping.width();
         long patch = (long) channels * patchHeight * patchWidth;
         long macs = 2 * tokens(0) * patch * levels.get(0).width() // patches in and out

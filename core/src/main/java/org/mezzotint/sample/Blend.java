@@ -9,11 +9,6 @@ import org.mezzotint.tensor.Tensors;
 final class Blend {
     private Blend() {}
 
-    /** a·x. */
-    static Tensor of(double a, Tensor x) {
-        return x.mul(Scalars.of(a));
-    }
-
     /** a·x + b·y. */
     static Tensor of(double a, Tensor x, double b, Tensor y) {
         return x.mul(Scalars.of(a)).add(y, Scalars.of(b));

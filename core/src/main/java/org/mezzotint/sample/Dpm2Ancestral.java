@@ -24,9 +24,7 @@ public record Dpm2Ancestral(double eta, double noiseScale) implements SigmaSampl
                 (at, i) -> {
                     Ancestral step = Ancestral.step(sigmas[i], sigmas[i + 1], eta);
                     Tensor down = Dpm2.step(denoiser, at, sigmas[i], step.down());
-                    return step.up() == 0
-                            ? down
-                            : Blend.of(1, down, noiseScale * step.up(), noise.draw(i, sigmas[i], sigmas[i + 1], at));
+                    return step.raise(down, noiseScale, noise, i, sigmas[i], sigmas[i + 1]);
                 },
                 progress);
     }

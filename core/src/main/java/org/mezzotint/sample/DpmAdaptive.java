@@ -201,7 +201,7 @@ public record DpmAdaptive(
             at += group.pictures.size();
         }
         DpmSolver solver = new DpmSolver(denoiser, x, from, down);
-        Tensor low = order == 2 ? solver.first() : solver.secondAtThird();
+        Tensor low = order == 2 ? solver.first() : solver.second(DpmSolver.THIRD);
         Tensor high = order == 2 ? solver.second(0.5) : solver.third();
         at = 0;
         for (int g = 0; g < groups.size(); g++) {

@@ -48,11 +48,7 @@ public record DpmPp2MSde(double eta, double noiseScale, Correction correction) i
                         double factor = (correction == Correction.HEUN ? 1 - rest / all : rest / 2) / r;
                         next = Blend.of(1, next, factor, denoised, -factor, old.get(0));
                     }
-                    if (eta > 0) {
-                        double added = to * Math.sqrt(-Math.expm1(-2 * eta * h)) * noiseScale;
-                        next = Blend.of(1, next, added, noise.draw(i, from, to, at));
-                    }
-                    return new Steps.Next(next, denoised);
+                    return new Steps.Next(Ancestral.diffuse(next, eta, noiseScale, noise, i, from, to), denoised);
                 },
                 progress);
     }

@@ -36,9 +36,7 @@ public record DpmPp2SAncestral(double eta, double noiseScale) implements SigmaSa
                         Tensor denoised2 = denoiser.denoise(half, middle);
                         down = Blend.of(step.down() / from, at, -Math.expm1(-h), denoised2);
                     }
-                    return step.up() == 0
-                            ? down
-                            : Blend.of(1, down, noiseScale * step.up(), noise.draw(i, from, sigmas[i + 1], at));
+                    return step.raise(down, noiseScale, noise, i, from, sigmas[i + 1]);
                 },
                 progress);
     }

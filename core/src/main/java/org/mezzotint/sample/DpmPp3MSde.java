@@ -47,11 +47,7 @@ public record DpmPp3MSde(double eta, double noiseScale) implements SigmaSampler 
                             next = Blend.of(1, next, phi2, d1, -phi3, d2);
                         }
                     }
-                    if (eta > 0) {
-                        double added = to * Math.sqrt(-Math.expm1(-2 * eta * h)) * noiseScale;
-                        next = Blend.of(1, next, added, noise.draw(i, from, to, at));
-                    }
-                    return new Steps.Next(next, denoised);
+                    return new Steps.Next(Ancestral.diffuse(next, eta, noiseScale, noise, i, from, to), denoised);
                 },
                 progress);
     }

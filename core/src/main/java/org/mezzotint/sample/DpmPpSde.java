@@ -46,6 +46,6 @@ public record DpmPpSde(double eta, double noiseScale, double r) implements Sigma
     private Tensor half(Tensor x, Tensor denoised, double from, double to, int draw, StepNoise noise) {
         Ancestral step = Ancestral.step(from, to, eta);
         Tensor down = Blend.of(step.down() / from, x, 1 - step.down() / from, denoised);
-        return step.up() == 0 ? down : Blend.of(1, down, noiseScale * step.up(), noise.draw(draw, from, to, x));
+        return step.raise(down, noiseScale, noise, draw, from, to);
     }
 }

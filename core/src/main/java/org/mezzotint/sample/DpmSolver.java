@@ -12,7 +12,7 @@ import org.mezzotint.diffusion.SigmaDenoiser;
  * steps of different orders from the same start, which is how the adaptive solver compares them.
  */
 final class DpmSolver {
-    private static final double THIRD = 1.0 / 3;
+    static final double THIRD = 1.0 / 3;
 
     private final SigmaDenoiser denoiser;
     private final Tensor x;
@@ -66,15 +66,10 @@ final class DpmSolver {
         return eps(Blend.of(List.of(ones(), weight), List.of(x, eps)), level);
     }
 
-    /** x − σ_to·(e^h − 1)·(ε + (ε_r − ε)/(2r)). */
+    /** x − σ_to·(e^h − 1)·(ε + (ε_r − ε)/(2r)); {@link #third} shares its evaluation at r = ⅓. */
     Tensor second(double r) {
         Tensor middle = r == THIRD ? epsThird() : epsAt(r);
         return Blend.of(List.of(ones(), scaled(-1 + 1 / (2 * r)), scaled(-1 / (2 * r))), List.of(x, eps, middle));
-    }
-
-    /** The second-order step inside {@link #third}, which costs nothing more there. */
-    Tensor secondAtThird() {
-        return second(THIRD);
     }
 
     private Tensor epsThird() {

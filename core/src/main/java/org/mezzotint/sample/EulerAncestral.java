@@ -25,9 +25,7 @@ public record EulerAncestral(double eta, double noiseScale) implements SigmaSamp
                     Ancestral step = Ancestral.step(sigmas[i], sigmas[i + 1], eta);
                     Tensor d = Blend.slope(at, denoiser.denoise(at, sigmas[i]), sigmas[i]);
                     Tensor down = Blend.of(1, at, step.down() - sigmas[i], d);
-                    return step.up() == 0
-                            ? down
-                            : Blend.of(1, down, noiseScale * step.up(), noise.draw(i, sigmas[i], sigmas[i + 1], at));
+                    return step.raise(down, noiseScale, noise, i, sigmas[i], sigmas[i + 1]);
                 },
                 progress);
     }

@@ -1,6 +1,7 @@
 package org.mezzotint.tensor;
 
 import java.util.Locale;
+import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** Number types of a model: what its parameters are kept in, and what its matrix products run in. */
@@ -30,6 +31,20 @@ public enum Precision {
      */
     public ScalarType storage() {
         return storage;
+    }
+
+    /**
+     * Refuses a tensor that a model of this precision does not take.
+     *
+     * @param name of the tensor in the message
+     * @param tensor must be of type {@link #storage()}
+     * @throws IllegalArgumentException if it is not
+     */
+    public void checkStored(String name, Tensor tensor) {
+        if (Tensors.type(tensor) != storage) {
+            throw new IllegalArgumentException(
+                    name + " must be of type " + storage + " in this model, got " + Tensors.type(tensor));
+        }
     }
 
     /**

@@ -1,13 +1,8 @@
 package org.mezzotint.train;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -19,10 +14,8 @@ import org.mezzotint.golden.GoldenHDiT;
 import org.mezzotint.models.HDiT;
 import org.mezzotint.models.layers.Tape;
 import org.mezzotint.tensor.Conditioning;
-import org.mezzotint.tensor.Ops;
 import org.mezzotint.tensor.Precision;
 import org.mezzotint.tensor.Scope;
-import org.mezzotint.tensor.TensorList;
 import org.mezzotint.tensor.Tensors;
 
 /** Whole optimiser trajectories of HDiT: preconditioned loss, parameter groups, clipping, warm-up of the average. */
@@ -46,30 +39,13 @@ class HDiTTrainGoldenTest {
                             ? new SigmaWeighting.Edm()
                             : new SigmaWeighting.SoftMinSnr(1 / (sigmaData * sigmaData)),
                     1);
-            Map<String, Tensor> average = new LinkedHashMap<>();
-            List<Tensor> averages = new ArrayList<>();
-            List<Tensor> weights = new ArrayList<>();
-            hdit.trainable().forEach((key, parameter) -> {
-                average.put(key, parameter.detach().clone());
-                averages.add(average.get(key));
-                weights.add(parameter.detach());
-            });
             Ema ema = new Ema.Warmup(1, config.get("ema_power").asDouble(), 0, 0.9999, 0);
             int steps = config.get("steps").asInt();
             double[] losses = new double[steps];
             double[] norms = new double[steps];
             double[] decays = new double[steps];
-            try (AdamW optimizer = new AdamW(
-                            hdit.trainable(),
-                            hdit::tuning,
-                            config.get("betas").get(0).asDouble(),
-                            config.get("betas").get(1).asDouble(),
-                            config.get("weight_decay").asDouble(),
-                            1e-8);
-                    TensorList averageList = new TensorList(averages);
-                    TensorList weightList = new TensorList(weights)) {
+            try (GoldenOptimizer optimizer = new GoldenOptimizer(hdit, config, ema)) {
                 for (int step = 0; step < steps; step++) {
-                    optimizer.zeroGradients();
                     Conditioning cond = Conditioning.of(Map.of(
                             Conditioning.CLASS,
                             golden.get("in.y").select(0, step),
@@ -82,25 +58,15 @@ class HDiTTrainGoldenTest {
                                     golden.get("in.noise", type).select(0, step),
                                     cond)
                             .mean();
-                    mean.backward();
                     losses[step] = mean.item_double();
-                    TensorVector parameters = new TensorVector();
-                    hdit.trainable().values().forEach(parameters::push_back);
-                    norms[step] =
-                            torch.clip_grad_norm_(parameters, config.get("clip").asDouble());
-                    optimizer.step(config.get("lr").asDouble());
+                    norms[step] = optimizer.step(mean);
                     decays[step] = ema.decay(step);
-                    Ops.foreachLerp(averageList, weightList, 1 - decays[step]);
                 }
+                optimizer.assertEnd(golden, "", tolerance);
             }
             Golden.assertClose("decays", decays, golden.doubles("out.ema_decays"), 1e-10);
             Golden.assertClose("losses", losses, golden.doubles("out.losses"), tolerance);
             Golden.assertClose("norms", norms, golden.doubles("out.grad_norms"), tolerance);
-            hdit.trainable().forEach((key, parameter) -> {
-                Golden.assertClose(key, Tensors.doubles(parameter), golden.doubles("out.param." + key), tolerance);
-                Golden.assertClose(
-                        "ema " + key, Tensors.doubles(average.get(key)), golden.doubles("out.ema." + key), tolerance);
-            });
         }
     }
 }

@@ -1,14 +1,9 @@
 package org.mezzotint.train;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -73,27 +68,10 @@ class TrainGoldenTest {
                 DiT dit = GoldenDiT.load(golden, precision)) {
             JsonNode config = golden.config();
             ScalarType type = precision.storage();
-            Map<String, Tensor> average = new LinkedHashMap<>();
-            List<Tensor> averages = new ArrayList<>();
-            List<Tensor> weights = new ArrayList<>();
-            dit.trainable().forEach((key, parameter) -> {
-                average.put(key, parameter.detach().clone());
-                averages.add(average.get(key));
-                weights.add(parameter.detach());
-            });
             Ema ema = new Ema.Constant(config.get("ema_decay").asDouble());
-            double clip = config.get("clip").asDouble();
             double[] expectedLosses = golden.doubles("out.losses.f64");
             double[] losses = new double[expectedLosses.length];
-            try (AdamW optimizer = new AdamW(
-                            dit.trainable(),
-                            dit::tuning,
-                            config.get("betas").get(0).asDouble(),
-                            config.get("betas").get(1).asDouble(),
-                            config.get("weight_decay").asDouble(),
-                            1e-8);
-                    TensorList averageList = new TensorList(averages);
-                    TensorList weightList = new TensorList(weights)) {
+            try (GoldenOptimizer optimizer = new GoldenOptimizer(dit, config, ema)) {
                 long[] allT = golden.longs("in.t");
                 int n = Math.toIntExact(golden.get("in.t").size(1));
                 for (int step = 0; step < config.get("steps").asInt(); step++) {
@@ -101,36 +79,20 @@ class TrainGoldenTest {
                     for (int i = 0; i < n; i++) {
                         t[i] = Math.toIntExact(allT[step * n + i]);
                     }
-                    optimizer.zeroGradients();
                     Tensor[] terms = loss.of(
                             dit,
                             golden.get("in.x0", type).select(0, step),
                             t,
                             golden.get("in.noise", type).select(0, step),
                             Conditioning.classes(golden.get("in.y").select(0, step)));
-                    terms[0].backward();
                     for (int k = 0; k < 3; k++) {
                         losses[step * 3 + k] = terms[k].item_double();
                     }
-                    if (clip > 0) {
-                        TensorVector parameters = new TensorVector();
-                        dit.trainable().values().forEach(parameters::push_back);
-                        torch.clip_grad_norm_(parameters, clip);
-                    }
-                    optimizer.step(config.get("lr").asDouble());
-                    Ops.foreachLerp(averageList, weightList, 1 - ema.decay(step));
+                    optimizer.step(terms[0]);
                 }
+                optimizer.assertEnd(golden, ".f64", tolerance);
             }
             Golden.assertClose("losses", losses, expectedLosses, tolerance);
-            dit.trainable().forEach((key, parameter) -> {
-                Golden.assertClose(
-                        key, Tensors.doubles(parameter), golden.doubles("out.param." + key + ".f64"), tolerance);
-                Golden.assertClose(
-                        "ema " + key,
-                        Tensors.doubles(average.get(key)),
-                        golden.doubles("out.ema." + key + ".f64"),
-                        tolerance);
-            });
         }
     }
 

@@ -91,6 +91,28 @@ public abstract class Layer {
     }
 
     /**
+     * {@link Linear#pack Packs} every linear layer of this one and below it.
+     *
+     * @param rows the number of rows that their inputs will usually have
+     */
+    public final void packLinears(long rows) {
+        walk(layer -> {
+            if (layer instanceof Linear linear) {
+                linear.pack(rows);
+            }
+        });
+    }
+
+    /** {@link Linear#unpack Unpacks} every linear layer of this one and below it. */
+    public final void unpackLinears() {
+        walk(layer -> {
+            if (layer instanceof Linear linear) {
+                linear.unpack();
+            }
+        });
+    }
+
+    /**
      * Visits this layer and all below it.
      *
      * @param visitor called once a layer, parents first
