@@ -27,7 +27,7 @@ fail() {
 cat >"$work/tiny.yaml" <<'RECIPE'
 model: {type: dit, height: 8, width: 8, channels: 3, patchSize: 2, hiddenSize: 16, depth: 2, numHeads: 2, mlpRatio: 2.0,
   numClasses: 4, nullClass: true, learnSigma: false, conditioning: adaln-zero}
-diffusion: {schedule: {type: squared-cosine, steps: 100}, parameterization: v, variance: fixed-small, loss: mse,
+diffusion: {type: scheduled, schedule: {type: squared-cosine, steps: 100}, parameterization: v, variance: fixed-small, loss: mse,
   weighting: {type: uniform}}
 data: {type: shapes, size: 300, shapes: 2, colours: 2, seed: 3, loaderThreads: 1, onBroken: fail}
 training: {seed: 0, durationImages: 100000000, batchSize: 8, accumulation: 1, precision: float32, activationCheckpointing: false,
@@ -36,7 +36,7 @@ training: {seed: 0, durationImages: 100000000, batchSize: 8, accumulation: 1, pr
 validation: {images: 6, everyImages: 3200}
 checkpoints: {everyImages: 120, keep: 3, milestoneImages: 0}
 previews: {everyImages: 4800, count: 4}
-sampling: {solver: ddim, eta: 0.0, steps: "5", guidance: 1.5, guidedChannels: all, clip: true}
+sampling: {solver: ddim, eta: 0.0, steps: "5", grid: {type: schedule}, guidance: 1.5, guidanceSchedule: {type: constant}, guidedChannels: all, clip: true}
 expected: {result: "none", hardware: "any", minutes: 0.1}
 RECIPE
 

@@ -17,6 +17,7 @@ import org.mezzotint.data.Subset;
 import org.mezzotint.diffusion.DiffusionLoss;
 import org.mezzotint.diffusion.LossWeighting;
 import org.mezzotint.diffusion.NoiseSchedule;
+import org.mezzotint.diffusion.ScheduledDiffusion;
 import org.mezzotint.io.AtomicFiles;
 import org.mezzotint.io.Safetensors;
 import org.mezzotint.io.Yaml;
@@ -77,7 +78,8 @@ public final class PeerRecipe implements Callable<Integer> {
                             .mapToObj(Integer::toString)
                             .collect(Collectors.joining("\n", "", "\n")));
             try (Scope scope = Scope.open()) {
-                int[] levels = new DiffusionLoss(config.diffusion())
+                int[] levels = config.diffusion()
+                        .objective()
                         .levels(Validator.levels(held))
                         .index();
                 Safetensors.write(
@@ -108,9 +110,10 @@ public final class PeerRecipe implements Callable<Integer> {
                     "the peer trains square, class-conditional adaLN-Zero DiT with a null class only, got "
                             + config.model());
         }
-        if (!(config.diffusion().schedule() instanceof NoiseSchedule.Discrete schedule)
-                || !LOSSES.contains(config.diffusion().loss())
-                || !(config.diffusion().weighting() instanceof LossWeighting.Uniform)
+        if (!(config.diffusion() instanceof ScheduledDiffusion diffusion)
+                || !(diffusion.schedule() instanceof NoiseSchedule.Discrete schedule)
+                || !LOSSES.contains(diffusion.loss())
+                || !(diffusion.weighting() instanceof LossWeighting.Uniform)
                 || !(training.ema() instanceof Ema.Constant ema)
                 || !(training.schedule() instanceof LrSchedule.Constant rate)
                 || training.epsilon() != 1e-8
@@ -132,8 +135,8 @@ public final class PeerRecipe implements Callable<Integer> {
         peer.put("numClasses", model.numClasses());
         peer.put("learnSigma", model.learnSigma());
         peer.put("schedule", schedule instanceof NoiseSchedule.Linear ? "linear" : "squaredcos");
-        peer.put("prediction", config.diffusion().parameterization());
-        peer.put("loss", config.diffusion().loss());
+        peer.put("prediction", diffusion.parameterization());
+        peer.put("loss", diffusion.loss());
         peer.put("learningRate", training.learningRate());
         peer.put("warmupImages", rate.warmupImages());
         peer.put("beta1", training.beta1());

@@ -5,6 +5,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
+import org.mezzotint.tensor.Tensors;
 
 /**
  * A network with its inputs and the meaning of its output: what a sampler sees.
@@ -43,6 +44,29 @@ public final class Denoiser {
         this.parameterization = parameterization;
         this.variance = variance;
         this.clip = clip;
+    }
+
+    /**
+     * A denoiser along given noise levels, for the samplers that follow a chain.
+     *
+     * @param denoiser evaluated at every step
+     * @param sigmas falling, n levels and then 0, which is not visited
+     * @return a denoiser of n levels with the smallest fixed variance
+     */
+    public static Denoiser along(SigmaDenoiser denoiser, double[] sigmas) {
+        int n = sigmas.length - 1;
+        double[] rising = new double[n];
+        double[] logSnr = new double[n];
+        for (int i = 0; i < n; i++) {
+            rising[i] = sigmas[n - 1 - i];
+            logSnr[i] = -2 * Math.log(rising[i]);
+        }
+        Network network = (x, t, cond) -> {
+            double[] sigma = Tensors.doubles(t);
+            return denoiser.denoise(x.mul(Preconditioning.column(x, sigma, s -> Math.sqrt(1 + s * s))), sigma);
+        };
+        DiffusionChain chain = DiffusionChain.ofLogSnr(logSnr, rising);
+        return new Denoiser(network, Conditioning.none(), chain, Parameterization.X0, Variance.FIXED_SMALL, false);
     }
 
     /**

@@ -1,67 +1,67 @@
 package org.mezzotint.diffusion;
 
-/**
- * What a network was trained to do; sampling needs it too, so it travels with the weights.
- *
- * @param schedule how much noise at which time
- * @param parameterization what the network's output stands for
- * @param variance of the reverse step
- * @param loss what is minimised
- * @param weighting of the squared error over noise levels
- */
-public record DiffusionConfig(
-        NoiseSchedule schedule,
-        Parameterization parameterization,
-        Variance variance,
-        DiffusionLoss.Kind loss,
-        LossWeighting weighting) {
+import com.fasterxml.jackson.annotation.JsonSubTypes;
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import org.mezzotint.tensor.Conditioning;
 
-    /** Checks that the parts go together. */
-    public DiffusionConfig {
-        if (schedule == null || parameterization == null || variance == null || loss == null || weighting == null) {
-            throw new IllegalArgumentException(
-                    "schedule, parameterization, variance, loss and weighting must all be given");
-        }
-        if (variance == Variance.LEARNED_RANGE && loss == DiffusionLoss.Kind.MSE) {
-            throw new IllegalArgumentException(
-                    "variance learned-range needs a loss with a likelihood term, such as mse-vlb, got mse");
-        }
-        if (variance != Variance.LEARNED_RANGE && loss.trainsVarianceBesideMse()) {
-            throw new IllegalArgumentException("loss " + loss + " needs variance learned-range");
-        }
-        if (schedule instanceof NoiseSchedule.Continuous && loss != DiffusionLoss.Kind.MSE) {
-            throw new IllegalArgumentException("loss " + loss
-                    + " needs a discrete schedule (linear or squared-cosine); a continuous one takes mse");
-        }
-        if (parameterization == Parameterization.EPS && endsWithoutSignal(schedule)) {
-            throw new IllegalArgumentException(
-                    "parameterization eps cannot start from a level without any signal, which " + schedule
-                            + " ends in: use v or x0, or more steps");
-        }
-        if (loss.isLikelihood() && !(weighting instanceof LossWeighting.Uniform)) {
-            throw new IllegalArgumentException("loss " + loss + " takes weighting uniform only");
-        }
-    }
+/** What a network is trained to do; sampling needs it too, so it travels with the weights. */
+@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
+@JsonSubTypes({
+    @JsonSubTypes.Type(value = ScheduledDiffusion.class, name = "scheduled"),
+    @JsonSubTypes.Type(value = PreconditionedDiffusion.class, name = "preconditioned"),
+    @JsonSubTypes.Type(value = FlowMatching.class, name = "flow-matching")
+})
+public sealed interface DiffusionConfig permits ScheduledDiffusion, PreconditionedDiffusion, FlowMatching {
+    /**
+     * What training minimises.
+     *
+     * @return the objective
+     */
+    Objective objective();
 
-    private static boolean endsWithoutSignal(NoiseSchedule schedule) {
-        if (schedule instanceof NoiseSchedule.Discrete discrete) {
-            double[] betas = discrete.betas();
-            return betas[betas.length - 1] >= 1;
-        }
-        return false;
+    /**
+     * A network as the samplers that count in σ see it.
+     *
+     * @param network unguided or guided, told the times of this configuration
+     * @param cond its other inputs, for the whole batch
+     * @return its best guess of clean pictures; a learned variance is not used
+     */
+    SigmaDenoiser denoiser(Network network, Conditioning cond);
+
+    /**
+     * The times that networks are told, as noise levels.
+     *
+     * @return the conversion
+     */
+    SigmaTimes times();
+
+    /**
+     * A time as a model hears it whose embedding is made for 0 … 999.
+     *
+     * @param time as networks are told it
+     * @return the same unless the times of this configuration are of another kind
+     */
+    default double timestep(double time) {
+        return time;
     }
 
     /**
-     * The DiT paper's: linear schedule of 1000 steps, ε, learned variance, MSE + VLB.
+     * How far a time is on the way to noise: t/T of a schedule, t of flow matching, and elsewhere where the cosine schedule has
+     * that noise level, 2/π·atan σ.
      *
-     * @return the configuration
+     * @param time as networks are told it
+     * @return 0 (clean) to 1 (noise)
      */
-    public static DiffusionConfig dit() {
-        return new DiffusionConfig(
-                new NoiseSchedule.Linear(1000),
-                Parameterization.EPS,
-                Variance.LEARNED_RANGE,
-                DiffusionLoss.Kind.MSE_VLB,
-                new LossWeighting.Uniform());
+    default double fraction(double time) {
+        return 2 / Math.PI * Math.atan(times().sigma(time));
+    }
+
+    /**
+     * Whether the second half of the network's output channels holds a variance.
+     *
+     * @return false unless the configuration says so
+     */
+    default boolean learnsVariance() {
+        return false;
     }
 }

@@ -14,7 +14,7 @@ import org.mezzotint.tensor.Tensors;
  * What training minimises: the squared error of the network's output, terms of the variational bound, or both
  * (arXiv:2006.11239, eq. 12 and 14; arXiv:2102.09672, section 3.1).
  */
-public final class DiffusionLoss {
+public final class DiffusionLoss implements Objective {
     /** Which terms. */
     public enum Kind {
         /** Squared error. */
@@ -42,25 +42,7 @@ public final class DiffusionLoss {
         }
     }
 
-    /**
-     * The loss of a batch, each (N,).
-     *
-     * @param total what is minimised
-     * @param mse its squared-error part; empty (0,) for likelihood losses
-     * @param vlb its likelihood part as it enters the total; empty (0,) where there is none
-     */
-    public record Terms(Tensor total, Tensor mse, Tensor vlb) {}
-
-    /**
-     * The noise levels of a batch.
-     *
-     * @param index levels of a discrete schedule; empty for a continuous one
-     * @param time what the network is told, one a picture
-     * @param logSnr one a picture
-     */
-    public record Levels(int[] index, double[] time, double[] logSnr) {}
-
-    private final DiffusionConfig config;
+    private final ScheduledDiffusion config;
     private final DiffusionChain chain; // of a discrete schedule; null for a continuous one
 
     /**
@@ -68,22 +50,18 @@ public final class DiffusionLoss {
      *
      * @param config parts that go together
      */
-    public DiffusionLoss(DiffusionConfig config) {
+    public DiffusionLoss(ScheduledDiffusion config) {
         this(config, config.schedule() instanceof NoiseSchedule.Discrete discrete ? discrete.chain("") : null);
     }
 
     /** A loss over a chain of one's own, such as a respaced one. */
-    DiffusionLoss(DiffusionConfig config, DiffusionChain chain) {
+    DiffusionLoss(ScheduledDiffusion config, DiffusionChain chain) {
         this.config = config;
         this.chain = chain;
     }
 
-    /**
-     * Noise levels from uniform numbers.
-     *
-     * @param u one in [0, 1) a picture
-     * @return the levels ⌊u·T⌋ of a discrete schedule, or those at t = u of a continuous one
-     */
+    /** The levels ⌊u·T⌋ of a discrete schedule, or those at t = u of a continuous one. */
+    @Override
     public Levels levels(double... u) {
         int[] index = new int[chain == null ? 0 : u.length];
         double[] time = new double[u.length];
@@ -102,16 +80,7 @@ public final class DiffusionLoss {
         return new Levels(index, time, logSnr);
     }
 
-    /**
-     * Noises a batch, evaluates the network and compares.
-     *
-     * @param network with (N, C, H, W) or, with learned variance, (N, 2C, H, W) outputs
-     * @param x0 clean pictures (N, C, H, W) in [−1, 1]
-     * @param levels one a picture
-     * @param noise ε, (N, C, H, W)
-     * @param cond the network's other inputs
-     * @return the terms, in the caller's scope
-     */
+    @Override
     public Terms terms(Network network, Tensor x0, Levels levels, Tensor noise, Conditioning cond) {
         long[] s = Shapes.of(x0);
         Shapes.check("noise", noise, s);

@@ -8,10 +8,11 @@ import java.util.Locale;
  *
  * @param solver the way from noise to pictures
  * @param eta share of the reverse process's noise, 0 (none) to 1; only for solvers that take it
- * @param steps how many levels and which, as {@link Respacing} reads it; empty for all levels of a discrete schedule.
- *     Solvers other than DDPM and DDIM take a number
- * @param grid which levels the solvers other than DDPM and DDIM visit; these two take {@code schedule}
- * @param guidance scale of classifier-free guidance; 1 is none
+ * @param steps how many levels. DDPM and DDIM along a discrete schedule also take a spacing, as {@link Respacing} reads it;
+ *     empty for all its levels
+ * @param grid which levels are visited
+ * @param guidance scale of guidance, by the null class or by a weaker model; 1 is none
+ * @param guidanceSchedule how it depends on the noise level
  * @param guidedChannels which channels of the prediction are guided
  * @param clip whether the clean picture that each step predicts is clipped to [−1, 1]
  */
@@ -21,6 +22,7 @@ public record SamplingConfig(
         String steps,
         SigmaGrid grid,
         double guidance,
+        GuidanceSchedule guidanceSchedule,
         GuidedChannels guidedChannels,
         boolean clip) {
     /** Nominal: in thousandths of the way. */
@@ -127,8 +129,9 @@ public record SamplingConfig(
 
     /** Checks the rules. */
     public SamplingConfig {
-        if (solver == null || steps == null || grid == null || guidedChannels == null) {
-            throw new IllegalArgumentException("solver, steps, grid and guidedChannels must be given");
+        if (solver == null || steps == null || grid == null || guidanceSchedule == null || guidedChannels == null) {
+            throw new IllegalArgumentException(
+                    "solver, steps, grid, guidanceSchedule and guidedChannels must be given");
         }
         if (!(eta >= 0 && eta <= 1)) {
             throw new IllegalArgumentException("eta must be 0 to 1, got " + eta);
@@ -139,24 +142,31 @@ public record SamplingConfig(
         if (!solver.takesEta && eta != 0) {
             throw new IllegalArgumentException("solver " + solver.label() + " takes no eta, got " + eta);
         }
-        if (!solver.countsInSigma && !(grid instanceof SigmaGrid.OfSchedule)) {
-            throw new IllegalArgumentException("solver " + solver.label() + " takes grid schedule only");
-        }
         if (!(guidance >= 0 && guidance < 1000)) {
             throw new IllegalArgumentException("guidance must be 0 to 1000, got " + guidance);
         }
     }
 
     /**
+     * Whether the solver walks the chain of the schedule that the network was trained with.
+     *
+     * @param diffusion what the network was trained to do
+     * @return true for DDPM and DDIM where there is a schedule and no other grid
+     */
+    public boolean followsSchedule(DiffusionConfig diffusion) {
+        return !solver.countsInSigma && grid instanceof SigmaGrid.OfSchedule && diffusion instanceof ScheduledDiffusion;
+    }
+
+    /**
      * The number of steps of these settings.
      *
-     * @param schedule that the network was trained with
+     * @param diffusion what the network was trained to do
      * @return at least 1
      * @throws IllegalArgumentException if {@code steps} does not fit the solver or the schedule
      */
-    public int count(NoiseSchedule schedule) {
-        if (!solver.countsInSigma) {
-            return schedule.chain(steps).steps();
+    public int count(DiffusionConfig diffusion) {
+        if (followsSchedule(diffusion) && diffusion instanceof ScheduledDiffusion scheduled) {
+            return scheduled.schedule().chain(steps).steps();
         }
         if (solver == Solver.DPM_ADAPTIVE) {
             return ADAPTIVE_STEPS;
@@ -173,14 +183,14 @@ public record SamplingConfig(
     }
 
     /**
-     * The noise levels that a solver other than DDPM and DDIM visits.
+     * The noise levels that a solver visits which does not follow the schedule.
      *
-     * @param schedule that the network was trained with
+     * @param diffusion what the network was trained to do
      * @return finite and falling, the last one 0
-     * @throws IllegalArgumentException if they are not
+     * @throws IllegalArgumentException if they are not, or the training has no levels of its own and the grid is those
      */
-    public double[] sigmas(NoiseSchedule schedule) {
-        double[] sigmas = grid.sigmas(count(schedule), schedule);
+    public double[] sigmas(DiffusionConfig diffusion) {
+        double[] sigmas = grid.sigmas(count(diffusion), diffusion.times());
         for (int i = 0; i < sigmas.length - 1; i++) {
             if (!(sigmas[i] < Double.POSITIVE_INFINITY && sigmas[i] > sigmas[i + 1])) {
                 throw new IllegalArgumentException(
@@ -188,5 +198,19 @@ public record SamplingConfig(
             }
         }
         return sigmas;
+    }
+
+    /**
+     * Refuses settings that do not fit the training.
+     *
+     * @param diffusion what the network was trained to do
+     * @throws IllegalArgumentException naming what does not fit
+     */
+    public void check(DiffusionConfig diffusion) {
+        if (followsSchedule(diffusion)) {
+            count(diffusion);
+        } else {
+            sigmas(diffusion);
+        }
     }
 }

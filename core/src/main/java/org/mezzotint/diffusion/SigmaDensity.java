@@ -2,9 +2,6 @@ package org.mezzotint.diffusion;
 
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
-import org.bytedeco.pytorch.global.torch;
-import org.mezzotint.tensor.Scope;
-import org.mezzotint.tensor.Tensors;
 
 /**
  * How training draws its noise levels: each density maps uniform numbers to levels by its inverse distribution function,
@@ -56,13 +53,6 @@ public sealed interface SigmaDensity {
         }
     }
 
-    /** Φ⁻¹(u), of a number squeezed away from 0 and 1. */
-    private static double normal(double u) {
-        try (Scope scope = Scope.open()) {
-            return Tensors.doubles(torch.special_ndtri(Tensors.of(u * (1 - 2e-7) + 1e-7)))[0];
-        }
-    }
-
     /**
      * ln σ is normal (arXiv:2206.00364v2, section 5).
      *
@@ -77,7 +67,7 @@ public sealed interface SigmaDensity {
 
         @Override
         public double sigma(double u) {
-            return Math.exp(mean + std * normal(u));
+            return Math.exp(mean + std * NormalQuantile.at(u));
         }
     }
 
@@ -166,7 +156,7 @@ public sealed interface SigmaDensity {
             double share = below / (below + above);
             // the lower half of one normal distribution, then the upper half of the other
             double p = u < share ? u / share / 2 : 0.5 + (u - share) / (1 - share) / 2;
-            return Math.exp(mean + (u < share ? below : above) * normal(p));
+            return Math.exp(mean + (u < share ? below : above) * NormalQuantile.at(p));
         }
     }
 

@@ -2,6 +2,7 @@ package org.mezzotint.diffusion;
 
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import java.util.Arrays;
 
 /** The noise levels that a sampler visits: n falling ones, then 0. Solvers are another matter: they take any. */
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
@@ -17,10 +18,10 @@ public sealed interface SigmaGrid {
      * The levels.
      *
      * @param n how many before the final 0, at least 1
-     * @param schedule that the network was trained with; a formula of its own ignores it
+     * @param times of the network's training; a formula ignores them
      * @return n + 1 values
      */
-    double[] sigmas(int n, NoiseSchedule schedule);
+    double[] sigmas(int n, SigmaTimes times);
 
     /** Levels by a formula. */
     sealed interface Formula extends SigmaGrid {
@@ -47,7 +48,7 @@ public sealed interface SigmaGrid {
         }
 
         @Override
-        default double[] sigmas(int n, NoiseSchedule schedule) {
+        default double[] sigmas(int n, SigmaTimes times) {
             return sigmas(n);
         }
     }
@@ -59,18 +60,11 @@ public sealed interface SigmaGrid {
         return n;
     }
 
-    /** Even steps of the schedule's own time, from its noisiest level to its cleanest. */
+    /** Even steps of the training's own time, from its noisiest level to its cleanest. */
     record OfSchedule() implements SigmaGrid {
         @Override
-        public double[] sigmas(int n, NoiseSchedule schedule) {
-            SigmaTimes times = new SigmaTimes(schedule);
-            double first = times.time(times.max());
-            double last = times.time(times.min());
-            double[] sigmas = new double[atLeastOne(n) + 1];
-            for (int i = 0; i < n; i++) {
-                sigmas[i] = times.sigma(n == 1 ? first : first + (last - first) * i / (n - 1));
-            }
-            return sigmas;
+        public double[] sigmas(int n, SigmaTimes times) {
+            return Arrays.copyOf(times.levels(atLeastOne(n)), n + 1);
         }
     }
 

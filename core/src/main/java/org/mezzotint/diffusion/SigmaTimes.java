@@ -1,102 +1,53 @@
 package org.mezzotint.diffusion;
 
-import java.util.Arrays;
-
 /**
- * A schedule's times as noise levels σ = √((1 − ᾱ)/ᾱ) = e^(−λ/2), noise in units of clean pictures, and back. Between the
- * numbered levels of a discrete schedule, log σ is linear in a fractional time. What lies outside of the schedule is
- * taken as its nearest end.
+ * The times of a {@link DiffusionConfig}, in its own units, as noise levels σ: noise in units of clean pictures, e^(−λ/2) for
+ * a log SNR of λ. What lies outside of the range is taken as its nearest end.
  */
-public final class SigmaTimes {
-    private static final int BISECTIONS = 80;
-
-    private final NoiseSchedule.Continuous continuous; // null for a discrete schedule
-    private final double[] logSigmas; // rising, of a discrete schedule
-
-    /**
-     * Prepares the conversion.
-     *
-     * @param schedule whose times are meant
-     */
-    public SigmaTimes(NoiseSchedule schedule) {
-        if (schedule instanceof NoiseSchedule.Continuous formula) {
-            continuous = formula;
-            logSigmas = new double[0];
-        } else {
-            continuous = null;
-            DiffusionChain all = schedule.chain("");
-            logSigmas = new double[all.steps()];
-            Arrays.setAll(logSigmas, i -> -all.logSnr(i) / 2);
-        }
-    }
-
+public interface SigmaTimes {
     /**
      * The noise level at a time.
      *
-     * @param time as networks are told it
+     * @param time as {@link Network} is told it
      * @return above 0
      */
-    public double sigma(double time) {
-        if (continuous != null) {
-            return Math.exp(-continuous.logSnr(time / NoiseSchedule.Continuous.TIME_SCALE) / 2);
-        }
-        double inside = Math.max(0, Math.min(time, logSigmas.length - 1.0));
-        int below = Math.min((int) inside, Math.max(0, logSigmas.length - 2));
-        int above = Math.min(below + 1, logSigmas.length - 1);
-        return Math.exp(logSigmas[below] + (inside - below) * (logSigmas[above] - logSigmas[below]));
-    }
+    double sigma(double time);
 
     /**
      * The time of a noise level.
      *
      * @param sigma above 0
-     * @return as networks are told it
+     * @return as {@link Network} is told it
      */
-    public double time(double sigma) {
-        double low = 0;
-        double high = continuous != null ? NoiseSchedule.Continuous.TIME_SCALE : logSigmas.length - 1.0;
-        if (sigma <= min()) {
-            return low;
-        }
-        if (sigma >= max()) {
-            return high;
-        }
-        if (continuous == null) {
-            double wanted = Math.log(sigma);
-            int at = Arrays.binarySearch(logSigmas, wanted);
-            if (at >= 0) {
-                return at;
-            }
-            int above = -at - 1;
-            double step = logSigmas[above] - logSigmas[above - 1];
-            return above - 1 + (wanted - logSigmas[above - 1]) / step;
-        }
-        for (int i = 0; i < BISECTIONS; i++) {
-            double middle = (low + high) / 2;
-            if (sigma(middle) < sigma) {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        return (low + high) / 2;
-    }
+    double time(double sigma);
 
     /**
-     * The schedule's cleanest level.
+     * The cleanest level.
      *
      * @return above 0
      */
-    public double min() {
-        return sigma(0);
-    }
+    double min();
 
     /**
-     * The schedule's noisiest level.
+     * The noisiest level.
      *
      * @return above {@link #min()}
      */
-    public double max() {
-        return sigma(continuous != null ? NoiseSchedule.Continuous.TIME_SCALE : logSigmas.length - 1.0);
+    double max();
+
+    /**
+     * Levels for a sampler that asks for none of its own: even steps of time.
+     *
+     * @param n how many, at least 1
+     * @return falling from {@link #max()} to {@link #min()}
+     */
+    default double[] levels(int n) {
+        double first = time(max());
+        double last = time(min());
+        double[] sigmas = new double[n];
+        for (int i = 0; i < n; i++) {
+            sigmas[i] = sigma(n == 1 ? first : first + (last - first) * i / (n - 1));
+        }
+        return sigmas;
     }
 }

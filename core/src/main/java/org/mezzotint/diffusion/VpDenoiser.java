@@ -3,7 +3,6 @@ package org.mezzotint.diffusion;
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.tensor.Conditioning;
-import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Tensors;
 
@@ -14,9 +13,8 @@ import org.mezzotint.tensor.Tensors;
 public final class VpDenoiser implements SigmaDenoiser {
     private final Network network;
     private final Conditioning cond;
-    private final DiffusionConfig config;
+    private final ScheduledDiffusion config;
     private final SigmaTimes times;
-    private final boolean clip;
 
     /**
      * Puts the parts together.
@@ -24,14 +22,12 @@ public final class VpDenoiser implements SigmaDenoiser {
      * @param network unguided or guided
      * @param cond its other inputs, for the whole batch
      * @param config what it was trained to do; a learned variance is not used
-     * @param clip whether the result is clipped to [−1, 1]
      */
-    public VpDenoiser(Network network, Conditioning cond, DiffusionConfig config, boolean clip) {
+    public VpDenoiser(Network network, Conditioning cond, ScheduledDiffusion config) {
         this.network = network;
         this.cond = cond;
         this.config = config;
-        this.clip = clip;
-        times = new SigmaTimes(config.schedule());
+        times = config.times();
     }
 
     @Override
@@ -44,7 +40,7 @@ public final class VpDenoiser implements SigmaDenoiser {
             Tensor output = network.evaluate(scaled, time.to(x.device(), Tensors.type(time)), cond);
             Tensor prediction = config.variance().prediction(output, x);
             Tensor x0 = config.parameterization().x0(scaled, prediction, alphas, sigmas);
-            return scope.keep(clip ? x0.clamp(Scalars.optional(-1), Scalars.optional(1)) : x0);
+            return scope.keep(x0);
         }
     }
 }

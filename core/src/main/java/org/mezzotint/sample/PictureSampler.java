@@ -1,5 +1,6 @@
 package org.mezzotint.sample;
 
+import java.util.Optional;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -7,8 +8,8 @@ import org.mezzotint.diffusion.Denoiser;
 import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.Network;
 import org.mezzotint.diffusion.SamplingConfig;
+import org.mezzotint.diffusion.ScheduledDiffusion;
 import org.mezzotint.diffusion.SigmaDenoiser;
-import org.mezzotint.diffusion.VpDenoiser;
 import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
@@ -19,11 +20,13 @@ import org.mezzotint.tensor.Tensors;
  * does not depend on the batch it is drawn in, beyond the rounding of matrix products of another size.
  *
  * @param network unguided
+ * @param guide a weaker network for autoguidance; empty for guidance by the null class
  * @param diffusion what the network was trained to do
  * @param sampling how to draw
  * @param shape of the pictures and of the network's other input
  */
-public record PictureSampler(Network network, DiffusionConfig diffusion, SamplingConfig sampling, Shape shape) {
+public record PictureSampler(
+        Network network, Optional<Network> guide, DiffusionConfig diffusion, SamplingConfig sampling, Shape shape) {
     /**
      * What the network takes.
      *
@@ -40,9 +43,9 @@ public record PictureSampler(Network network, DiffusionConfig diffusion, Samplin
 
     /** Checks that the parts go together. */
     public PictureSampler {
-        if (sampling.guidance() != 1 && !shape.nullClass()) {
+        if (sampling.guidance() != 1 && !shape.nullClass() && guide.isEmpty()) {
             throw new IllegalArgumentException(
-                    "guidance needs a model with a null class, got guidance " + sampling.guidance());
+                    "guidance needs a model with a null class or a weaker model, got guidance " + sampling.guidance());
         }
     }
 
@@ -66,18 +69,23 @@ public record PictureSampler(Network network, DiffusionConfig diffusion, Samplin
                 Tensor cpu = Tensors.of(labels);
                 cond = Conditioning.classes(cpu.to(shape.device(), cpu.scalar_type()));
             }
-            return scope.keep(
-                    sampling.solver().countsInSigma()
-                            ? alongSigmas(cond, start, seeds, progress)
-                            : solver().sample(denoiser(cond), start, noise, progress));
+            if (!sampling.solver().countsInSigma()) {
+                return scope.keep(solver().sample(denoiser(cond), start, noise, progress));
+            }
+            double[] sigmas = sampling.sigmas(diffusion);
+            return scope.keep(sigmaSolver()
+                    .sample(
+                            sigmaDenoiser(cond),
+                            start.mul(Scalars.of(sigmas[0])),
+                            sigmas,
+                            sigmaNoise(sigmas, seeds),
+                            progress));
         }
     }
 
-    private Tensor alongSigmas(Conditioning cond, Tensor start, long[] seeds, Sampler.Progress progress) {
-        double[] sigmas = sampling.sigmas(diffusion.schedule());
-        SigmaDenoiser denoiser = new VpDenoiser(guided(), cond, diffusion, sampling.clip());
-        return sigmaSolver()
-                .sample(denoiser, start.mul(Scalars.of(sigmas[0])), sigmas, sigmaNoise(sigmas, seeds), progress);
+    private SigmaDenoiser sigmaDenoiser(Conditioning cond) {
+        SigmaDenoiser denoiser = diffusion.denoiser(guided(), cond);
+        return sampling.clip() ? denoiser.clipped() : denoiser;
     }
 
     /** A Brownian path for the SDE solvers, whose steps it ties together; independent draws for the others. */
@@ -109,7 +117,7 @@ public record PictureSampler(Network network, DiffusionConfig diffusion, Samplin
             case DPMPP_2M_SDE -> new DpmPp2MSde(eta, 1, DpmPp2MSde.Correction.MIDPOINT);
             case DPMPP_2M_SDE_HEUN -> new DpmPp2MSde(eta, 1, DpmPp2MSde.Correction.HEUN);
             case DPMPP_3M_SDE -> new DpmPp3MSde(eta, 1);
-            case DDPM, DDIM -> throw new IllegalStateException(sampling.solver().label() + " follows the schedule");
+            case DDPM, DDIM -> throw new IllegalStateException(sampling.solver().label() + " walks along a chain");
         };
     }
 
@@ -143,21 +151,25 @@ public record PictureSampler(Network network, DiffusionConfig diffusion, Samplin
      * @return the denoiser
      */
     public Denoiser denoiser(Conditioning cond) {
-        return new Denoiser(
-                guided(),
-                cond,
-                diffusion.schedule().chain(sampling.steps()),
-                diffusion.parameterization(),
-                diffusion.variance(),
-                sampling.clip());
+        if (sampling.followsSchedule(diffusion) && diffusion instanceof ScheduledDiffusion scheduled) {
+            return new Denoiser(
+                    guided(),
+                    cond,
+                    scheduled.schedule().chain(sampling.steps()),
+                    scheduled.parameterization(),
+                    scheduled.variance(),
+                    sampling.clip());
+        }
+        return Denoiser.along(sigmaDenoiser(cond), sampling.sigmas(diffusion));
     }
 
     private Network guided() {
-        boolean all = sampling.guidedChannels() == SamplingConfig.GuidedChannels.ALL;
-        return Guidance.classifierFree(
-                network,
-                sampling.guidance(),
-                Guidance.nullClass(shape.numClasses()),
-                all ? shape.channels() : Math.min(3, shape.channels()));
+        if (sampling.guidance() == 1) {
+            return network;
+        }
+        Guidance guidance = Guidance.of(sampling, diffusion, shape.channels());
+        return guide.isPresent()
+                ? guidance.auto(network, guide.get())
+                : guidance.classifierFree(network, Guidance.nullClass(shape.numClasses()));
     }
 }

@@ -2,7 +2,6 @@ package org.mezzotint.train;
 
 import org.mezzotint.data.DataConfig;
 import org.mezzotint.diffusion.DiffusionConfig;
-import org.mezzotint.diffusion.DiffusionLoss;
 import org.mezzotint.diffusion.SamplingConfig;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.tensor.Precision;
@@ -44,7 +43,7 @@ public record TrainConfig(
                 || expected == null) {
             throw new IllegalArgumentException("a recipe needs all of its sections");
         }
-        boolean learned = diffusion.variance() == org.mezzotint.diffusion.Variance.LEARNED_RANGE;
+        boolean learned = diffusion.learnsVariance();
         if (learned != (model.outputChannels() == 2 * model.channels())) {
             throw new IllegalArgumentException("diffusion.variance learned-range and a model with a variance code"
                     + " (learnSigma) go together, got variance " + (learned ? "learned-range" : "fixed") + " and "
@@ -63,10 +62,7 @@ public record TrainConfig(
             throw new IllegalArgumentException("previews.count must be 0 for a model of latents: " + model.channels()
                     + " channels are no picture, got " + previews.count());
         }
-        sampling.count(diffusion.schedule()); // refuses steps that do not fit
-        if (sampling.solver().countsInSigma()) {
-            sampling.sigmas(diffusion.schedule());
-        }
+        sampling.check(diffusion);
     }
 
     /**
@@ -234,11 +230,6 @@ public record TrainConfig(
 
     private TrainConfig with(Training other) {
         return new TrainConfig(model, diffusion, data, other, validation, checkpoints, previews, sampling, expected);
-    }
-
-    /** The loss that the configuration asks for. */
-    DiffusionLoss loss() {
-        return new DiffusionLoss(diffusion);
     }
 
     private static void atLeast(String name, long value, long least) {

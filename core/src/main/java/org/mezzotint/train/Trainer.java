@@ -14,7 +14,8 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.data.BatchLoader;
 import org.mezzotint.data.Dataset;
-import org.mezzotint.diffusion.DiffusionLoss;
+import org.mezzotint.diffusion.Objective;
+import org.mezzotint.diffusion.SigmaDensity;
 import org.mezzotint.io.InputException;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.layers.Tape;
@@ -27,7 +28,7 @@ import org.mezzotint.tensor.Tensors;
 /**
  * The training loop.
  *
- * <p>Picture n of a run is noised at a uniformly drawn level, with noise and label dropout from streams of their own:
+ * <p>Picture n of a run is noised at a level drawn as the objective says, with noise and label dropout from streams of their own:
  * {@code mix(seed, purpose, n)}. A step draws a batch, computes the loss in as many parts as {@code accumulation} says,
  * clips, and updates weights and average.
  */
@@ -43,7 +44,7 @@ public final class Trainer implements AutoCloseable {
     private final Dataset pictures;
     private final Optional<Validator> validator;
     private final List<TrainListener> listeners;
-    private final DiffusionLoss loss;
+    private final Objective objective;
     private final ModelNetwork network;
     private final Rng noise = new Rng(0);
 
@@ -76,8 +77,8 @@ public final class Trainer implements AutoCloseable {
         this.pictures = pictures;
         this.validator = validator;
         this.listeners = List.copyOf(listeners);
-        loss = config.loss();
-        network = new ModelNetwork(state.model(), config.diffusion().schedule());
+        objective = config.diffusion().objective();
+        network = new ModelNetwork(state.model(), config.diffusion());
         checkDataset(config, pictures);
     }
 
@@ -267,7 +268,7 @@ public final class Trainer implements AutoCloseable {
         double[] sums = new double[3];
         for (int part = 0; part < training.accumulation(); part++) {
             BatchLoader.Batch batch = loader.next();
-            double[] terms = accumulate(batch);
+            double[] terms = accumulate(batch, part);
             for (int i = 0; i < sums.length; i++) {
                 sums[i] += terms[i] / training.accumulation();
             }
@@ -296,7 +297,7 @@ public final class Trainer implements AutoCloseable {
     }
 
     /** Forward and backward pass of one part of a batch; returns total, mse and vlb. */
-    private double[] accumulate(BatchLoader.Batch batch) {
+    private double[] accumulate(BatchLoader.Batch batch, int part) {
         TrainConfig.Training training = config.training();
         Model model = state.model();
         int n = batch.labels().length;
@@ -305,10 +306,10 @@ public final class Trainer implements AutoCloseable {
                 Tape tape = training.activationCheckpointing() ? Tape.checkpointing(dropout) : Tape.training(dropout)) {
             Tensor x0 = Batches.toDevice(
                     Tensors.of(batch.pixels(), n, pictures.channels(), pictures.height(), pictures.width()), model);
-            DiffusionLoss.Terms terms = loss.terms(
+            Objective.Terms terms = objective.terms(
                     network.on(tape),
                     x0,
-                    loss.levels(uniform(batch, LEVEL)),
+                    objective.levels(levels(batch, part)),
                     Batches.toDevice(noise(batch), model),
                     Batches.labels(withDropout(batch), model));
             Tensor mean = terms.total().mean();
@@ -329,6 +330,18 @@ public final class Trainer implements AutoCloseable {
         double[] u = new double[batch.labels().length];
         for (int i = 0; i < u.length; i++) {
             u[i] = Rng.unit(Rng.mix(config.training().seed(), purpose, batch.firstImage() + i));
+        }
+        return u;
+    }
+
+    /** The uniform numbers that choose the levels, over the whole batch in strata where the objective wants them. */
+    private double[] levels(BatchLoader.Batch batch, int part) {
+        double[] u = uniform(batch, LEVEL);
+        if (objective.stratified()) {
+            int parts = config.training().accumulation();
+            for (int j = 0; j < u.length; j++) {
+                u[j] = SigmaDensity.stratified(u[j], j, u.length, part, parts);
+            }
         }
         return u;
     }

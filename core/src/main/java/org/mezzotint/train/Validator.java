@@ -7,9 +7,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.data.Dataset;
 import org.mezzotint.diffusion.DiffusionConfig;
-import org.mezzotint.diffusion.DiffusionLoss;
 import org.mezzotint.diffusion.Network;
-import org.mezzotint.diffusion.NoiseSchedule;
+import org.mezzotint.diffusion.Objective;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.layers.Tape;
 import org.mezzotint.tensor.Rng;
@@ -19,7 +18,7 @@ import org.mezzotint.tensor.Tensors;
 /**
  * The loss on held-out pictures with fixed noise and fixed levels, so that runs, seeds and implementations compare.
  *
- * <p>Picture i of n is noised at level u = (i + ½)/n, so the levels cover the schedule evenly, with noise of seed
+ * <p>Picture i of n is noised at level u = (i + ½)/n, so the levels cover those of training evenly, with noise of seed
  * {@code mix(0, i)}; pictures are not flipped and keep their labels. Nothing depends on the run's seed.
  */
 public final class Validator {
@@ -35,8 +34,8 @@ public final class Validator {
      */
     public record Result(double loss, double[] bins) {}
 
-    private final DiffusionLoss loss;
-    private final NoiseSchedule schedule;
+    private final DiffusionConfig diffusion;
+    private final Objective objective;
     private final Dataset pictures;
     private final int batchSize;
 
@@ -48,8 +47,8 @@ public final class Validator {
      * @param batchSize pictures at once; does not change the result beyond rounding
      */
     public Validator(DiffusionConfig diffusion, Dataset pictures, int batchSize) {
-        loss = new DiffusionLoss(diffusion);
-        schedule = diffusion.schedule();
+        this.diffusion = diffusion;
+        objective = diffusion.objective();
         this.pictures = pictures;
         this.batchSize = batchSize;
     }
@@ -116,9 +115,9 @@ public final class Validator {
     public Result evaluate(Model model) {
         int n = pictures.size();
         int length = pictures.channels() * pictures.height() * pictures.width();
-        DiffusionLoss.Levels all = loss.levels(levels(n));
+        Objective.Levels all = objective.levels(levels(n));
         double[] losses = new double[n];
-        Network network = new ModelNetwork(model, schedule).on(Tape.plain());
+        Network network = new ModelNetwork(model, diffusion).on(Tape.plain());
         try (NoGradGuard noGrad = new NoGradGuard()) {
             for (int first = 0; first < n; first += batchSize) {
                 int count = Math.min(batchSize, n - first);
@@ -134,14 +133,12 @@ public final class Validator {
                     Tensor cpuNoise = Tensors.empty(
                             ScalarType.Float, count, pictures.channels(), pictures.height(), pictures.width());
                     fillNoise(cpuNoise, first);
-                    DiffusionLoss.Levels levels = new DiffusionLoss.Levels(
-                            all.index().length == 0
-                                    ? new int[0]
-                                    : Arrays.copyOfRange(all.index(), first, first + count),
-                            Arrays.copyOfRange(all.time(), first, first + count),
-                            Arrays.copyOfRange(all.logSnr(), first, first + count));
-                    DiffusionLoss.Terms terms = loss.terms(
-                            network, x0, levels, Batches.toDevice(cpuNoise, model), Batches.labels(labels, model));
+                    Objective.Terms terms = objective.terms(
+                            network,
+                            x0,
+                            all.part(first, count),
+                            Batches.toDevice(cpuNoise, model),
+                            Batches.labels(labels, model));
                     System.arraycopy(Tensors.doubles(terms.total()), 0, losses, first, count);
                 }
             }

@@ -13,13 +13,14 @@ class DiffusionConfigTest {
     private static final NoiseSchedule LINEAR = new NoiseSchedule.Linear(1000);
     private static final NoiseSchedule COSINE = new NoiseSchedule.Cosine(-15, 15);
 
-    private static DiffusionConfig config(NoiseSchedule schedule, Variance variance, DiffusionLoss.Kind loss) {
-        return new DiffusionConfig(schedule, Parameterization.EPS, variance, loss, new LossWeighting.Uniform());
+    private static ScheduledDiffusion config(NoiseSchedule schedule, Variance variance, DiffusionLoss.Kind loss) {
+        return new ScheduledDiffusion(schedule, Parameterization.EPS, variance, loss, new LossWeighting.Uniform());
     }
 
     @Test
     void theDiTConfigurationIsThePapers() {
-        assertThat(DiffusionConfig.dit()).isEqualTo(config(LINEAR, Variance.LEARNED_RANGE, DiffusionLoss.Kind.MSE_VLB));
+        assertThat(ScheduledDiffusion.dit())
+                .isEqualTo(config(LINEAR, Variance.LEARNED_RANGE, DiffusionLoss.Kind.MSE_VLB));
     }
 
     @Test
@@ -53,7 +54,7 @@ class DiffusionConfigTest {
             value = DiffusionLoss.Kind.class,
             names = {"KL", "RESCALED_KL"})
     void aLikelihoodIsNotWeighted(DiffusionLoss.Kind loss) {
-        assertThatThrownBy(() -> new DiffusionConfig(
+        assertThatThrownBy(() -> new ScheduledDiffusion(
                         LINEAR, Parameterization.EPS, Variance.FIXED_SMALL, loss, new LossWeighting.MinSnr(5)))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("loss " + loss + " takes weighting uniform only");
@@ -73,13 +74,13 @@ class DiffusionConfigTest {
 
     @Test
     void isReadAsItIsWritten() {
-        DiffusionConfig config = new DiffusionConfig(
+        ScheduledDiffusion config = new ScheduledDiffusion(
                 new NoiseSchedule.InterpolatedCosine(-15, 15, 32, 256, 512),
                 Parameterization.V,
                 Variance.FIXED_SMALL,
                 DiffusionLoss.Kind.MSE,
                 new LossWeighting.MinSnr(5));
-        for (DiffusionConfig each : new DiffusionConfig[] {config, DiffusionConfig.dit()}) {
+        for (ScheduledDiffusion each : new ScheduledDiffusion[] {config, ScheduledDiffusion.dit()}) {
             assertThat(Yaml.fromJson(Yaml.toJson(each), "diffusion", DiffusionConfig.class))
                     .isEqualTo(each);
         }

@@ -127,7 +127,7 @@ class DiffusionGoldenTest {
             Tensor output = golden.get("in.model_output", type).clone().requires_grad_(true);
             Tensor noise = golden.get("in.noise", type);
             double[][] fed = new double[1][];
-            DiffusionLoss.Terms terms = loss.terms(
+            Objective.Terms terms = loss.terms(
                     (x, time, cond) -> {
                         fed[0] = Tensors.doubles(time);
                         check(golden, "out.x_t", type, x);

@@ -24,9 +24,10 @@ import org.mezzotint.tensor.Tensors;
 class DiffusionLossTest {
     private static final double[] U = {0, 0.25, 0.6, 0.999};
 
-    private static DiffusionConfig config(
+    private static ScheduledDiffusion config(
             NoiseSchedule schedule, Parameterization parameterization, LossWeighting weighting) {
-        return new DiffusionConfig(schedule, parameterization, Variance.FIXED_SMALL, DiffusionLoss.Kind.MSE, weighting);
+        return new ScheduledDiffusion(
+                schedule, parameterization, Variance.FIXED_SMALL, DiffusionLoss.Kind.MSE, weighting);
     }
 
     static Stream<Arguments> everyCombination() {
@@ -67,8 +68,8 @@ class DiffusionLossTest {
             Tensor x0 = rng.normal(ScalarType.Double, 4, 3, 2, 5);
             Tensor noise = rng.normal(ScalarType.Double, 4, 3, 2, 5);
             DiffusionLoss loss = new DiffusionLoss(config(schedule, parameterization, new LossWeighting.Uniform()));
-            DiffusionLoss.Levels levels = loss.levels(U);
-            DiffusionLoss.Terms terms = loss.terms(
+            Objective.Levels levels = loss.levels(U);
+            Objective.Terms terms = loss.terms(
                     (x, t, cond) -> perfect(parameterization, levels.logSnr(), x0, noise),
                     x0,
                     levels,
@@ -108,7 +109,7 @@ class DiffusionLossTest {
             Tensor x0 = rng.normal(ScalarType.Double, 4, 1, 2, 3);
             Tensor noise = rng.normal(ScalarType.Double, 4, 1, 2, 3);
             Tensor wrong = rng.normal(ScalarType.Double, 4, 1, 2, 3);
-            DiffusionConfig config = config(schedule, parameterization, new LossWeighting.MinSnr(5));
+            ScheduledDiffusion config = config(schedule, parameterization, new LossWeighting.MinSnr(5));
             double[] weighted = mse(config, x0, noise, wrong);
             double[] logSnr = new DiffusionLoss(config).levels(U).logSnr();
             double[] squares = mse(config(schedule, parameterization, new LossWeighting.Uniform()), x0, noise, wrong);
@@ -127,9 +128,9 @@ class DiffusionLossTest {
         }
     }
 
-    private static double[] mse(DiffusionConfig config, Tensor x0, Tensor noise, Tensor wrong) {
+    private static double[] mse(ScheduledDiffusion config, Tensor x0, Tensor noise, Tensor wrong) {
         DiffusionLoss loss = new DiffusionLoss(config);
-        DiffusionLoss.Levels levels = loss.levels(U);
+        Objective.Levels levels = loss.levels(U);
         Network network = (x, t, cond) ->
                 perfect(config.parameterization(), levels.logSnr(), x0, noise).add(wrong);
         return Tensors.doubles(
@@ -144,7 +145,7 @@ class DiffusionLossTest {
             Tensor x0 = rng.normal(ScalarType.Double, 4, 1, 1, 2);
             Tensor noise = rng.normal(ScalarType.Double, 4, 1, 1, 2);
             DiffusionLoss loss = new DiffusionLoss(config(schedule, parameterization, new LossWeighting.Uniform()));
-            DiffusionLoss.Levels levels = loss.levels(U);
+            Objective.Levels levels = loss.levels(U);
             double[] x = Tensors.doubles(x0);
             double[] e = Tensors.doubles(noise);
             double[] expected = new double[8];
@@ -172,7 +173,7 @@ class DiffusionLossTest {
     void uniformNumbersChooseTheLevelsOfADiscreteSchedule() {
         NoiseSchedule.Discrete schedule = new NoiseSchedule.SquaredCosine(50);
         DiffusionLoss loss = new DiffusionLoss(config(schedule, Parameterization.EPS, new LossWeighting.Uniform()));
-        DiffusionLoss.Levels levels = loss.levels(0, 0.0199, 0.02, 0.5, Math.nextDown(1.0));
+        Objective.Levels levels = loss.levels(0, 0.0199, 0.02, 0.5, Math.nextDown(1.0));
         assertThat(levels.index()).containsExactly(0, 0, 1, 25, 49);
         assertThat(levels.time()).containsExactly(0, 0, 1, 25, 49);
         double[] signal = schedule.chain("").alphaBar();
@@ -185,8 +186,7 @@ class DiffusionLossTest {
     @Test
     void uniformNumbersAreTheTimesOfAContinuousSchedule() {
         NoiseSchedule.Continuous schedule = new NoiseSchedule.Cosine(-15, 15);
-        DiffusionLoss.Levels levels = new DiffusionLoss(
-                        config(schedule, Parameterization.V, new LossWeighting.Uniform()))
+        Objective.Levels levels = new DiffusionLoss(config(schedule, Parameterization.V, new LossWeighting.Uniform()))
                 .levels(0, 0.3, 0.75);
         assertThat(levels.index()).isEmpty();
         assertThat(levels.time()).containsExactly(0, 300, 750);
@@ -196,7 +196,7 @@ class DiffusionLossTest {
     @Test
     void wrongShapesAreRefusedWithNameRuleAndValue() {
         try (Scope scope = Scope.open()) {
-            DiffusionLoss loss = new DiffusionLoss(DiffusionConfig.dit());
+            DiffusionLoss loss = new DiffusionLoss(ScheduledDiffusion.dit());
             Tensor x0 = torch.zeros(2, 3, 4, 4);
             Network network = (x, t, cond) -> x;
             assertThatThrownBy(() ->
@@ -216,11 +216,11 @@ class DiffusionLossTest {
     void theBoundTrainsTheVarianceOnlyAndTheErrorThePredictionOnly() {
         try (Scope scope = Scope.open();
                 Rng rng = new Rng(5)) {
-            DiffusionLoss loss = new DiffusionLoss(DiffusionConfig.dit());
+            DiffusionLoss loss = new DiffusionLoss(ScheduledDiffusion.dit());
             Tensor x0 = rng.normal(ScalarType.Double, 2, 1, 2, 2);
             Tensor noise = rng.normal(ScalarType.Double, 2, 1, 2, 2);
             Tensor output = rng.normal(ScalarType.Double, 2, 2, 2, 2).requires_grad_(true);
-            DiffusionLoss.Terms terms =
+            Objective.Terms terms =
                     loss.terms((x, t, cond) -> output, x0, loss.levels(0, 0.5), noise, Conditioning.none());
             assertThat(Tensors.doubles(terms.mse().add(terms.vlb())))
                     .containsExactly(Tensors.doubles(terms.total()), within(1e-12));
@@ -250,7 +250,7 @@ class DiffusionLossTest {
 
     private static double total(DiffusionLoss.Kind kind, Tensor x0, Tensor noise, Tensor output) {
         Variance variance = kind == DiffusionLoss.Kind.MSE ? Variance.FIXED_SMALL : Variance.LEARNED_RANGE;
-        DiffusionLoss loss = new DiffusionLoss(new DiffusionConfig(
+        DiffusionLoss loss = new DiffusionLoss(new ScheduledDiffusion(
                 new NoiseSchedule.Linear(100), Parameterization.EPS, variance, kind, new LossWeighting.Uniform()));
         Tensor used = variance == Variance.FIXED_SMALL ? output.narrow(1, 0, 1) : output;
         return loss.terms((x, t, cond) -> used, x0, loss.levels(0.1, 0.5), noise, Conditioning.none())
@@ -262,14 +262,14 @@ class DiffusionLossTest {
     @Test
     void termsLeaveNoNativeMemoryBehind() {
         try (Rng rng = new Rng(7)) {
-            DiffusionLoss loss = new DiffusionLoss(DiffusionConfig.dit());
+            DiffusionLoss loss = new DiffusionLoss(ScheduledDiffusion.dit());
             long before = 0;
             for (int i = 0; i < 12; i++) {
                 before = i == 2 ? Pointer.totalCount() : before;
                 try (Scope scope = Scope.open()) {
                     Tensor x0 = rng.normal(ScalarType.Float, 2, 1, 2, 2);
                     Tensor output = rng.normal(ScalarType.Float, 2, 2, 2, 2).requires_grad_(true);
-                    DiffusionLoss.Terms terms =
+                    Objective.Terms terms =
                             loss.terms((x, t, cond) -> output, x0, loss.levels(0, 0.5), x0, Conditioning.none());
                     terms.total().sum().backward();
                 }

@@ -23,7 +23,7 @@ class VpDenoiserTest {
 
     /** What a perfect network says about pictures of independent normal pixels, from the time it is told. */
     private static Network perfect(NoiseSchedule schedule, Parameterization parameterization, boolean learned) {
-        SigmaTimes times = new SigmaTimes(schedule);
+        SigmaTimes times = new ScheduleTimes(schedule);
         return (x, t, cond) -> {
             double sigma = times.sigma(Tensors.doubles(t)[0]);
             double a = 1 / Math.sqrt(1 + sigma * sigma);
@@ -42,7 +42,7 @@ class VpDenoiserTest {
     }
 
     private static void check(NoiseSchedule schedule, Parameterization parameterization, boolean learned, double s) {
-        DiffusionConfig config = new DiffusionConfig(
+        ScheduledDiffusion config = new ScheduledDiffusion(
                 schedule,
                 parameterization,
                 learned ? Variance.LEARNED_RANGE : Variance.FIXED_SMALL,
@@ -51,8 +51,7 @@ class VpDenoiserTest {
         try (Scope scope = Scope.open();
                 Rng rng = new Rng(1)) {
             Tensor x = rng.normal(ScalarType.Double, 1, 2, 3, 5).mul(Scalars.of(s));
-            Tensor denoised = new VpDenoiser(
-                            perfect(schedule, parameterization, learned), Conditioning.none(), config, false)
+            Tensor denoised = new VpDenoiser(perfect(schedule, parameterization, learned), Conditioning.none(), config)
                     .denoise(x, s);
             double[] noisy = Tensors.doubles(x);
             double[] expected = new double[noisy.length];
@@ -75,7 +74,7 @@ class VpDenoiserTest {
 
     @Test
     void clippingKeepsTheGuessInTheRangeOfPictures() {
-        DiffusionConfig config = new DiffusionConfig(
+        ScheduledDiffusion config = new ScheduledDiffusion(
                 new NoiseSchedule.Cosine(-20, 20),
                 Parameterization.X0,
                 Variance.FIXED_SMALL,
@@ -84,9 +83,11 @@ class VpDenoiserTest {
         try (Scope scope = Scope.open()) {
             Tensor x = Tensors.of(-3.0, 0.25, 3.0).view(1, 1, 1, 3);
             Network echo = (noisy, t, cond) -> noisy.mul(Scalars.of(Math.sqrt(2))); // undoes the scaling at σ = 1
-            assertThat(Tensors.doubles(new VpDenoiser(echo, Conditioning.none(), config, true).denoise(x, 1)))
+            assertThat(Tensors.doubles(new VpDenoiser(echo, Conditioning.none(), config)
+                            .clipped()
+                            .denoise(x, 1)))
                     .containsExactly(new double[] {-1, 0.25, 1}, within(1e-12));
-            assertThat(Tensors.doubles(new VpDenoiser(echo, Conditioning.none(), config, false).denoise(x, 1)))
+            assertThat(Tensors.doubles(new VpDenoiser(echo, Conditioning.none(), config).denoise(x, 1)))
                     .containsExactly(new double[] {-3, 0.25, 3}, within(1e-12));
         }
     }
@@ -98,7 +99,7 @@ class VpDenoiserTest {
                 new NoiseSchedule.SquaredCosine(50),
                 new NoiseSchedule.Cosine(-15, 15),
                 new NoiseSchedule.ShiftedCosine(-15, 15, 32, 128))) {
-            SigmaTimes times = new SigmaTimes(schedule);
+            SigmaTimes times = new ScheduleTimes(schedule);
             double last = times.time(times.max());
             for (double fraction : new double[] {0, 0.0123, 0.3, 0.5, 0.77, 1}) {
                 assertThat(times.time(times.sigma(fraction * last))).isCloseTo(fraction * last, within(1e-7));
@@ -118,7 +119,7 @@ class VpDenoiserTest {
             alphaBar *= 1 - betas[i];
             sigmas[i] = Math.sqrt((1 - alphaBar) / alphaBar);
         }
-        SigmaTimes times = new SigmaTimes(new NoiseSchedule.Linear(100));
+        SigmaTimes times = new ScheduleTimes(new NoiseSchedule.Linear(100));
         assertThat(times.sigma(40)).isCloseTo(sigmas[40], within(1e-12));
         assertThat(times.sigma(40.25))
                 .isCloseTo(Math.pow(sigmas[40], 0.75) * Math.pow(sigmas[41], 0.25), within(1e-12));
@@ -128,8 +129,8 @@ class VpDenoiserTest {
     @Test
     void theSchedulesOwnGridGoesFromItsNoisiestLevelToItsCleanest() {
         NoiseSchedule schedule = new NoiseSchedule.Linear(101);
-        SigmaTimes times = new SigmaTimes(schedule);
-        double[] sigmas = new SigmaGrid.OfSchedule().sigmas(11, schedule);
+        SigmaTimes times = new ScheduleTimes(schedule);
+        double[] sigmas = new SigmaGrid.OfSchedule().sigmas(11, times);
         for (int i = 0; i <= 10; i++) {
             assertThat(sigmas[i]).isCloseTo(times.sigma(100 - 10 * i), within(1e-9));
         }

@@ -3,12 +3,12 @@ package org.mezzotint.golden;
 import com.fasterxml.jackson.databind.JsonNode;
 import org.mezzotint.diffusion.Denoiser;
 import org.mezzotint.diffusion.DiffusionChain;
-import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.DiffusionLoss;
 import org.mezzotint.diffusion.LossWeighting;
 import org.mezzotint.diffusion.Network;
 import org.mezzotint.diffusion.NoiseSchedule;
 import org.mezzotint.diffusion.Parameterization;
+import org.mezzotint.diffusion.ScheduledDiffusion;
 import org.mezzotint.diffusion.Variance;
 import org.mezzotint.tensor.Conditioning;
 
@@ -16,7 +16,7 @@ import org.mezzotint.tensor.Conditioning;
 public final class GoldenDiffusion {
     private GoldenDiffusion() {}
 
-    public static DiffusionConfig config(Golden golden) {
+    public static ScheduledDiffusion config(Golden golden) {
         JsonNode create = golden.config().get("create");
         int steps = create.path("diffusion_steps").asInt(1000);
         boolean cosine = create.path("noise_schedule").asText("linear").equals("squaredcos_cap_v2");
@@ -29,7 +29,7 @@ public final class GoldenDiffusion {
                 : !learned
                         ? DiffusionLoss.Kind.MSE
                         : rescaled ? DiffusionLoss.Kind.RESCALED_MSE_VLB : DiffusionLoss.Kind.MSE_VLB;
-        return new DiffusionConfig(
+        return new ScheduledDiffusion(
                 cosine ? new NoiseSchedule.SquaredCosine(steps) : new NoiseSchedule.Linear(steps),
                 create.path("predict_xstart").asBoolean(false) ? Parameterization.X0 : Parameterization.EPS,
                 learned ? Variance.LEARNED_RANGE : small ? Variance.FIXED_SMALL : Variance.FIXED_LARGE,
@@ -44,7 +44,7 @@ public final class GoldenDiffusion {
     }
 
     public static Denoiser denoiser(Golden golden, DiffusionChain chain, Network network, Conditioning cond) {
-        DiffusionConfig config = config(golden);
+        ScheduledDiffusion config = config(golden);
         boolean clip = golden.config().path("clip_denoised").asBoolean(false);
         return new Denoiser(network, cond, chain, config.parameterization(), config.variance(), clip);
     }

@@ -32,7 +32,8 @@ class GuidanceTest {
         try (Scope scope = Scope.open();
                 Rng rng = new Rng(1)) {
             Tensor x = rng.normal(ScalarType.Double, 2, 3, 2, 1);
-            Tensor y = Guidance.classifierFree(NETWORK, scale, TO_NULL, 3)
+            Tensor y = Guidance.constant(scale, 3)
+                    .classifierFree(NETWORK, TO_NULL)
                     .evaluate(x, Tensors.of(0.25, 0.5), Conditioning.classes(3, 4));
             double[] in = Tensors.doubles(x);
             double[] expected = new double[12];
@@ -48,15 +49,47 @@ class GuidanceTest {
     }
 
     @Test
-    void scaleOneIsTheNetworkItself() {
-        assertThat(Guidance.classifierFree(NETWORK, 1, TO_NULL, 3)).isSameAs(NETWORK);
+    void withoutGuidanceTheNullClassIsNotEvaluated() {
+        try (Scope scope = Scope.open()) {
+            Network once = (x, t, cond) -> {
+                assertThat(Tensors.longs(cond.get("class"))).containsExactly(3);
+                return NETWORK.evaluate(x, t, cond);
+            };
+            Tensor x = Tensors.of(1.0, 2.0).view(1, 2, 1, 1);
+            Network guided = Guidance.constant(1, 2).classifierFree(once, TO_NULL);
+            assertThat(Tensors.doubles(guided.evaluate(x, Tensors.of(0.5), Conditioning.classes(3))))
+                    .containsExactly(4.5, 8.5);
+        }
+    }
+
+    @Test
+    void theFactorMayDifferFromPictureToPicture() {
+        try (Scope scope = Scope.open()) {
+            Tensor x = Tensors.of(1.0, 1.0).view(2, 1, 1, 1);
+            Network guided = new Guidance(time -> time > 0.5 ? 1 : 3, 1).classifierFree(NETWORK, TO_NULL);
+            assertThat(Tensors.doubles(guided.evaluate(x, Tensors.of(0.0, 1.0), Conditioning.classes(3, 3))))
+                    .containsExactly(11 + 3 * (4 - 11), 5);
+        }
+    }
+
+    /** Equation 3 of arXiv:2406.02507. */
+    @Test
+    void aWeakerModelGuidesOneWithoutClasses() {
+        try (Scope scope = Scope.open()) {
+            Network good = (x, t, cond) -> x.mul(Scalars.of(2));
+            Network weak = (x, t, cond) -> x.mul(Scalars.of(5));
+            Tensor x = Tensors.of(1.0, -3.0).view(2, 1, 1, 1);
+            Network guided = Guidance.constant(2, 1).auto(good, weak);
+            assertThat(Tensors.doubles(guided.evaluate(x, Tensors.of(0.0, 0.0), Conditioning.none())))
+                    .containsExactly(2 + (2 - 5), -6 + (-6 + 15));
+        }
     }
 
     @Test
     void scaleZeroIgnoresTheCondition() {
         try (Scope scope = Scope.open()) {
             Tensor x = Tensors.of(1.0, 2.0).view(1, 2, 1, 1);
-            Network unguided = Guidance.classifierFree(NETWORK, 0, TO_NULL, 2);
+            Network unguided = Guidance.constant(0, 2).classifierFree(NETWORK, TO_NULL);
             assertThat(Tensors.doubles(unguided.evaluate(x, Tensors.of(0.0), Conditioning.classes(3))))
                     .containsExactly(11, 22);
         }
@@ -66,7 +99,7 @@ class GuidanceTest {
     void channelsBehindTheGuidedOnesStayConditional() {
         try (Scope scope = Scope.open()) {
             Tensor x = Tensors.of(1.0, 1.0, 1.0).view(1, 3, 1, 1);
-            Network guided = Guidance.classifierFree(NETWORK, 2, TO_NULL, 1);
+            Network guided = Guidance.constant(2, 1).classifierFree(NETWORK, TO_NULL);
             assertThat(Tensors.doubles(guided.evaluate(x, Tensors.of(0.0), Conditioning.classes(3))))
                     .containsExactly(11 + 2 * (4 - 11), 4, 4);
         }
@@ -83,7 +116,8 @@ class GuidanceTest {
                 return NETWORK.evaluate(x, t, cond);
             };
             Tensor x = Tensors.of(1.0, 2.0).view(2, 1, 1, 1);
-            Guidance.classifierFree(counting, 3, TO_NULL, 1)
+            Guidance.constant(3, 1)
+                    .classifierFree(counting, TO_NULL)
                     .evaluate(x, Tensors.of(0.0, 0.0), Conditioning.classes(3, 4));
             assertThat(calls[0]).isEqualTo(1);
         }
@@ -92,19 +126,19 @@ class GuidanceTest {
     @ParameterizedTest
     @ValueSource(doubles = {-1, Double.NaN})
     void scaleIsNotNegative(double scale) {
-        assertThatThrownBy(() -> Guidance.classifierFree(NETWORK, scale, TO_NULL, 1))
+        assertThatThrownBy(() -> Guidance.constant(scale, 1).classifierFree(NETWORK, TO_NULL))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("guidance scale must not be negative, got " + scale);
     }
 
     @Test
     void guidedChannelsAreSomeOfTheOutputs() {
-        assertThatThrownBy(() -> Guidance.classifierFree(NETWORK, 2, TO_NULL, 0))
+        assertThatThrownBy(() -> Guidance.constant(2, 0).classifierFree(NETWORK, TO_NULL))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("guidedChannels must be at least 1, got 0");
         try (Scope scope = Scope.open()) {
             Tensor x = Tensors.of(1.0, 2.0).view(1, 2, 1, 1);
-            Network guided = Guidance.classifierFree(NETWORK, 2, TO_NULL, 3);
+            Network guided = Guidance.constant(2, 3).classifierFree(NETWORK, TO_NULL);
             assertThatThrownBy(() -> guided.evaluate(x, Tensors.of(0.0), Conditioning.classes(3)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessage("guidedChannels must be at most the 2 channels of the network's output, got 3");
@@ -115,7 +149,7 @@ class GuidanceTest {
     void anUnconditionalNetworkCannotBeGuidedByClasses() {
         try (Scope scope = Scope.open()) {
             Tensor x = Tensors.of(1.0).view(1, 1, 1, 1);
-            Network guided = Guidance.classifierFree(NETWORK, 2, TO_NULL, 1);
+            Network guided = Guidance.constant(2, 1).classifierFree(NETWORK, TO_NULL);
             assertThatThrownBy(() -> guided.evaluate(x, Tensors.of(0.0), Conditioning.none()))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessage("the network needs the input 'class', got []");

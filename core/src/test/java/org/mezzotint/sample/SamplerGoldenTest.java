@@ -74,7 +74,7 @@ class SamplerGoldenTest {
                 told.add(Tensors.doubles(t)[0]);
                 return dit.forward(x, t, cond, Tape.plain());
             };
-            Network used = Guidance.classifierFree(network, scale, Guidance.nullClass(10), 3);
+            Network used = Guidance.constant(scale, 3).classifierFree(network, Guidance.nullClass(10));
             Conditioning labels = Conditioning.classes(golden.get("in.y").narrow(0, 0, n));
             Denoiser denoiser = GoldenDiffusion.denoiser(golden, GoldenDiffusion.chain(golden), used, labels);
             Tensor start = golden.get("in.x_T", type).narrow(0, 0, n);
@@ -130,7 +130,8 @@ class SamplerGoldenTest {
             Network network = (a, t, cond) -> dit.forward(a, t, cond, Tape.plain());
             double[] scales = {1.5, 4.0};
             for (int i = 0; i < scales.length; i++) {
-                Tensor y = Guidance.classifierFree(network, scales[i], Guidance.nullClass(10), 3)
+                Tensor y = Guidance.constant(scales[i], 3)
+                        .classifierFree(network, Guidance.nullClass(10))
                         .evaluate(x, golden.get("in.t").narrow(0, 0, 2), labels);
                 double[] expected = golden.expected("out.y" + i, type);
                 Golden.assertClose(
@@ -150,8 +151,8 @@ class SamplerGoldenTest {
             Tensor x = Tensors.of(new float[] {0, 0, 0, 0}, 1, 4, 1, 1);
             Tensor t = Tensors.of(new double[] {0});
             Conditioning three = Conditioning.classes(3);
-            Network all = Guidance.classifierFree(labelsAsPictures, 2, Guidance.nullClass(10), 4);
-            Network some = Guidance.classifierFree(labelsAsPictures, 2, Guidance.nullClass(10), 3);
+            Network all = Guidance.constant(2, 4).classifierFree(labelsAsPictures, Guidance.nullClass(10));
+            Network some = Guidance.constant(2, 3).classifierFree(labelsAsPictures, Guidance.nullClass(10));
             assertThat(Tensors.doubles(all.evaluate(x, t, three))).containsExactly(-4, -4, -4, -4);
             assertThat(Tensors.doubles(some.evaluate(x, t, three))).containsExactly(-4, -4, -4, 3);
         }

@@ -4,12 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Device;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.mezzotint.diffusion.DiffusionConfig;
+import org.mezzotint.diffusion.GuidanceSchedule;
 import org.mezzotint.diffusion.SamplingConfig;
+import org.mezzotint.diffusion.ScheduledDiffusion;
 import org.mezzotint.diffusion.SigmaGrid;
 import org.mezzotint.models.DiT;
 import org.mezzotint.models.DiTConfig;
@@ -29,6 +31,7 @@ class SamplingMemoryTest {
                 solver.countsInSigma() ? "200" : "",
                 new SigmaGrid.OfSchedule(),
                 1.5,
+                new GuidanceSchedule.Constant(),
                 SamplingConfig.GuidedChannels.ALL,
                 false);
         List<Long> counts = new ArrayList<>();
@@ -38,7 +41,8 @@ class SamplingMemoryTest {
             dit.pack(2);
             PictureSampler sampler = new PictureSampler(
                     (x, t, cond) -> dit.forward(x, t, cond, Tape.plain()),
-                    DiffusionConfig.dit(),
+                    Optional.empty(),
+                    ScheduledDiffusion.dit(),
                     sampling,
                     new PictureSampler.Shape(3, 8, 8, 4, true, Precision.FLOAT32.storage(), dit.device()));
             sampler.draw(new long[] {1, 2}, new long[] {0, 3}, (done, total, x) -> counts.add(Pointer.totalCount()));

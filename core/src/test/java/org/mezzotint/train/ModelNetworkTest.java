@@ -9,8 +9,20 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
+import org.mezzotint.diffusion.DiffusionConfig;
+import org.mezzotint.diffusion.DiffusionLoss;
+import org.mezzotint.diffusion.FlowMatching;
+import org.mezzotint.diffusion.FlowTime;
+import org.mezzotint.diffusion.Interpolant;
+import org.mezzotint.diffusion.LossWeighting;
 import org.mezzotint.diffusion.Network;
 import org.mezzotint.diffusion.NoiseSchedule;
+import org.mezzotint.diffusion.Parameterization;
+import org.mezzotint.diffusion.PreconditionedDiffusion;
+import org.mezzotint.diffusion.ScheduledDiffusion;
+import org.mezzotint.diffusion.SigmaDensity;
+import org.mezzotint.diffusion.SigmaWeighting;
+import org.mezzotint.diffusion.Variance;
 import org.mezzotint.models.HDiTConfig;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.layers.Init;
@@ -34,8 +46,17 @@ class ModelNetworkTest {
             0,
             HDiTConfig.Design.paper());
 
+    private static DiffusionConfig scheduled(NoiseSchedule schedule) {
+        return new ScheduledDiffusion(
+                schedule,
+                Parameterization.V,
+                Variance.FIXED_SMALL,
+                DiffusionLoss.Kind.MSE,
+                new LossWeighting.Uniform());
+    }
+
     /** The noise in units of clean pictures is σ/α; both schedules have it in closed form. */
-    private static void tells(NoiseSchedule schedule, double time, double sigma) {
+    private static void tells(DiffusionConfig diffusion, double time, double sigma) {
         try (Scope scope = Scope.open();
                 NoGradGuard noGrad = new NoGradGuard();
                 Rng rng = new Rng(1);
@@ -44,7 +65,7 @@ class ModelNetworkTest {
             model.trainable().values().forEach(rng::fillNormal);
             model.trainable().get("mid_level.0.self_attn.scale").abs_();
             Tensor x = rng.normal(ScalarType.Double, 2, 1, 4, 4);
-            Network network = new ModelNetwork(model, schedule).on(Tape.plain());
+            Network network = new ModelNetwork(model, diffusion).on(Tape.plain());
             double[] told = Tensors.doubles(network.evaluate(x, Tensors.of(time, time), Conditioning.none()));
             double[] direct =
                     Tensors.doubles(model.forward(x, Tensors.of(sigma, sigma), Conditioning.none(), Tape.plain()));
@@ -57,7 +78,7 @@ class ModelNetworkTest {
 
     @Test
     void aModelOfNoiseLevelsIsToldThoseOfAContinuousSchedule() {
-        tells(new NoiseSchedule.Cosine(-60, 60), 300, Math.tan(Math.PI / 2 * 0.3));
+        tells(scheduled(new NoiseSchedule.Cosine(-60, 60)), 300, Math.tan(Math.PI / 2 * 0.3));
     }
 
     @Test
@@ -67,6 +88,21 @@ class ModelNetworkTest {
         for (int i = 0; i <= 42; i++) {
             alphaBar *= 1 - betas[i];
         }
-        tells(new NoiseSchedule.Linear(100), 42, Math.sqrt((1 - alphaBar) / alphaBar));
+        tells(scheduled(new NoiseSchedule.Linear(100)), 42, Math.sqrt((1 - alphaBar) / alphaBar));
+    }
+
+    @Test
+    void aModelOfNoiseLevelsIsToldThoseOfPreconditionedTrainingAsTheyAre() {
+        tells(
+                new PreconditionedDiffusion(
+                        0.5, 0.002, 80, new SigmaDensity.LogNormal(-1.2, 1.2), new SigmaWeighting.Edm(), 1),
+                3.25,
+                3.25);
+    }
+
+    @Test
+    void aModelOfNoiseLevelsIsToldTheRatioOfFlowMatching() {
+        tells(new FlowMatching(Interpolant.LINEAR, new FlowTime.Uniform(), 1), 250, 1 / 3.0);
+        tells(new FlowMatching(Interpolant.TRIGONOMETRIC, new FlowTime.Uniform(), 1), 500, 1);
     }
 }

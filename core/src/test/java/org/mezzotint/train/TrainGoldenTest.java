@@ -8,8 +8,9 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.DiffusionLoss;
+import org.mezzotint.diffusion.Objective;
+import org.mezzotint.diffusion.ScheduledDiffusion;
 import org.mezzotint.golden.Golden;
 import org.mezzotint.golden.GoldenDiT;
 import org.mezzotint.models.DiT;
@@ -50,12 +51,12 @@ class TrainGoldenTest {
     }
 
     private static Tensor[] ours(DiT dit, Tensor x0, int[] t, Tensor noise, Conditioning labels) {
-        DiffusionLoss loss = new DiffusionLoss(DiffusionConfig.dit());
+        DiffusionLoss loss = new DiffusionLoss(ScheduledDiffusion.dit());
         double[] u = new double[t.length];
         for (int i = 0; i < t.length; i++) {
             u[i] = (t[i] + 0.5) / 1000;
         }
-        DiffusionLoss.Terms terms = loss.terms(
+        Objective.Terms terms = loss.terms(
                 (x, time, cond) -> dit.forward(x, time, cond, Tape.plain()), x0, loss.levels(u), noise, labels);
         return new Tensor[] {
             terms.total().mean(), terms.mse().mean(), terms.vlb().mean()

@@ -5,9 +5,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.Optional;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.diffusion.DiffusionConfig;
+import org.mezzotint.diffusion.GuidanceSchedule;
 import org.mezzotint.diffusion.SamplingConfig;
 import org.mezzotint.diffusion.SigmaGrid;
 import org.mezzotint.io.Png;
@@ -41,6 +43,7 @@ public final class SampleBundle {
         ModelConfig config = bundle.config();
         return new PictureSampler(
                 (x, t, cond) -> model.forward(x, t, cond, Tape.plain()),
+Optional.empty(),
                 bundle.section("diffusion", DiffusionConfig.class),
                 new SamplingConfig(
                         SamplingConfig.Solver.DDIM,
@@ -48,7 +51,7 @@ public final class SampleBundle {
                         "20",
                         new SigmaGrid.OfSchedule(),
                         GUIDANCE,
-                        SamplingConfig.GuidedChannels.ALL,
+                        new GuidanceSchedule.Constant(), SamplingConfig.GuidedChannels.ALL,
                         true),
                 new PictureSampler.Shape(
                         config.channels(),

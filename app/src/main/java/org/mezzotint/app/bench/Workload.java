@@ -12,8 +12,9 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.diffusion.Denoiser;
 import org.mezzotint.diffusion.DiffusionChain;
-import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.DiffusionLoss;
+import org.mezzotint.diffusion.Objective;
+import org.mezzotint.diffusion.ScheduledDiffusion;
 import org.mezzotint.models.DiTConfig;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.layers.Init;
@@ -37,7 +38,7 @@ public final class Workload implements AutoCloseable {
     private final Device device;
     private final Precision precision;
     private final Rng rng = new Rng(0);
-    private final DiffusionConfig diffusion = DiffusionConfig.dit();
+    private final ScheduledDiffusion diffusion = ScheduledDiffusion.dit();
     private final DiffusionLoss loss = new DiffusionLoss(diffusion);
     private final DiffusionChain chain = diffusion.schedule().chain("");
     private final Model model;
@@ -111,7 +112,7 @@ public final class Workload implements AutoCloseable {
             for (int i = 0; i < batch; i++) {
                 u[i] = Rng.unit(Rng.mix(start, i));
             }
-            DiffusionLoss.Terms terms = loss.terms(
+            Objective.Terms terms = loss.terms(
                     (x, t, cond) -> model.forward(x, t, cond, Tape.plain()),
                     random(),
                     loss.levels(u),

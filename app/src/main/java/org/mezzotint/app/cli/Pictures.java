@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.IntConsumer;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.diffusion.DiffusionConfig;
@@ -33,10 +34,15 @@ final class Pictures {
     }
 
     Pictures(Model model, DiffusionConfig diffusion, SamplingConfig sampling, int batch) {
+        this(model, Optional.empty(), diffusion, sampling, batch);
+    }
+
+    Pictures(Model model, Optional<Model> guide, DiffusionConfig diffusion, SamplingConfig sampling, int batch) {
         this.model = model;
         this.batch = batch;
         sampler = new PictureSampler(
-                new ModelNetwork(model, diffusion.schedule()).on(Tape.plain()),
+                new ModelNetwork(model, diffusion).on(Tape.plain()),
+                guide.map(weaker -> new ModelNetwork(weaker, diffusion).on(Tape.plain())),
                 diffusion,
                 sampling,
                 new PictureSampler.Shape(
@@ -64,7 +70,7 @@ final class Pictures {
     /** Draws; {@code steps} hears how many network steps times pictures are done. */
     void draw(long[] seeds, long[] labels, Sink sink, IntConsumer steps) {
         int done = 0;
-        int total = sampler.sampling().count(sampler.diffusion().schedule());
+        int total = sampler.sampling().count(sampler.diffusion());
         for (int first = 0; first < seeds.length; first += batch) {
             int end = Math.min(first + batch, seeds.length);
             long[] some = Arrays.copyOfRange(seeds, first, end);
@@ -90,7 +96,7 @@ final class Pictures {
 
     /** Network steps times pictures of a request. */
     int work(int count) {
-        return count * sampler.sampling().count(sampler.diffusion().schedule());
+        return count * sampler.sampling().count(sampler.diffusion());
     }
 
     /** A grid of pictures, ten columns or one a class. */
@@ -116,12 +122,15 @@ final class Pictures {
         Map<String, String> text = new LinkedHashMap<>();
         text.put("Software", "mezzotint " + Version.number());
         text.put("solver", s.solver().label());
-        if (s.solver().countsInSigma()) {
+        if (!s.followsSchedule(sampler.diffusion())) {
             text.put("grid", Yaml.toJson(s.grid()));
         }
         text.put("eta", Double.toString(s.eta()));
         text.put("steps", s.steps());
         text.put("guidance", Double.toString(s.guidance()));
+        if (s.guidance() != 1) {
+            text.put("guidance schedule", Yaml.toJson(s.guidanceSchedule()));
+        }
         text.put("clip", Boolean.toString(s.clip()));
         return text;
     }

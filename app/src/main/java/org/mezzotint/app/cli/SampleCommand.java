@@ -9,7 +9,10 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Device;
 import org.mezzotint.diffusion.DiffusionConfig;
+import org.mezzotint.diffusion.FlowMatching;
+import org.mezzotint.diffusion.GuidanceSchedule;
 import org.mezzotint.diffusion.SamplingConfig;
+import org.mezzotint.diffusion.ScheduledDiffusion;
 import org.mezzotint.diffusion.SigmaGrid;
 import org.mezzotint.diffusion.SigmaTimes;
 import org.mezzotint.io.InputException;
@@ -70,8 +73,9 @@ final class SampleCommand implements Callable<Integer> {
     @Option(
             names = "--levels",
             paramLabel = "NAME",
-            description = "noise levels of all solvers but ddpm and ddim: karras, exponential, polyexponential, vp or"
-                    + " schedule (default: the recipe's, or karras)")
+            description =
+                    "noise levels: karras, exponential, polyexponential, vp or schedule (default: the recipe's; for another"
+                            + " solver schedule for ddpm and ddim, else karras)")
     private String levels;
 
     @Option(
@@ -98,8 +102,28 @@ final class SampleCommand implements Callable<Integer> {
     @Option(
             names = "--guidance",
             paramLabel = "S",
-            description = "classifier-free guidance; 1 is none (default: the recipe's)")
+            description = "guidance by the null class, or by --guide; 1 is none (default: the recipe's)")
     private Double guidance;
+
+    @Option(
+            names = "--guidance-interval",
+            paramLabel = "LOW,HIGH",
+            split = ",",
+            description = "guide only at noise levels above LOW and up to HIGH, such as 0.28,2.9")
+    private double[] guidanceInterval;
+
+    @Option(
+            names = "--guidance-power",
+            paramLabel = "P",
+            description = "let guidance grow towards the clean end by a cosine of this power, such as 4")
+    private Double guidancePower;
+
+    @Option(
+            names = "--guide",
+            paramLabel = "MODEL",
+            description =
+                    "a weaker model of the same task, such as an early checkpoint, to guide away from (autoguidance)")
+    private Path guide;
 
     @Option(
             names = "--guided-channels",
@@ -152,26 +176,65 @@ final class SampleCommand implements Callable<Integer> {
             SamplingConfig sampling = sampling(bundle.section("sampling", SamplingConfig.class), diffusion);
             checkSpacing(diffusion, sampling);
             checkMemory(config, sampling);
-            try (Model model = bundle.load(bundleOptions.weights(bundle), numbers, device)) {
+            if (guide != null && sampling.guidance() == 1) {
+                throw new IllegalArgumentException("--guide needs a --guidance other than 1");
+            }
+            try (Model weaker = guide == null ? null : weaker(config, diffusion, numbers, device);
+                    Model model = bundle.load(bundleOptions.weights(bundle), numbers, device)) {
                 int atOnce = Math.min(batch, allSeeds.length);
                 if (device.is_cpu() && numbers != Precision.FLOAT64) {
-                    model.pack(sampling.guidance() == 1 ? atOnce : 2 * atOnce);
+                    model.pack(sampling.guidance() == 1 || weaker != null ? atOnce : 2 * atOnce);
+                    if (weaker != null) {
+                        weaker.pack(atOnce);
+                    }
                 }
-                draw(new Pictures(model, diffusion, sampling, atOnce), config, allSeeds, labels);
+                draw(
+                        new Pictures(model, Optional.ofNullable(weaker), diffusion, sampling, atOnce),
+                        config,
+                        allSeeds,
+                        labels);
             }
         }
         return 0;
     }
 
+    /** The model of --guide, which must have the same inputs, outputs and training. */
+    private Model weaker(ModelConfig config, DiffusionConfig diffusion, Precision numbers, Device device) {
+        Path file = BundleOptions.find(guide);
+        try (ModelBundle bundle = ModelBundle.open(file)) {
+            ModelConfig other = bundle.config();
+            if (other.height() != config.height()
+                    || other.width() != config.width()
+                    || other.channels() != config.channels()
+                    || other.numClasses() != config.numClasses()) {
+                throw new InputException(String.format(
+                        Locale.ROOT,
+                        "--guide must draw pictures like the model's (%d×%d, %d channels, %d classes), %s has %d×%d, %d and %d",
+                        config.height(),
+                        config.width(),
+                        config.channels(),
+                        config.numClasses(),
+                        file,
+                        other.height(),
+                        other.width(),
+                        other.channels(),
+                        other.numClasses()));
+            }
+            if (!bundle.section("diffusion", DiffusionConfig.class).equals(diffusion)) {
+                throw new InputException(
+                        "--guide must be trained like the model, " + file + " has another diffusion section");
+            }
+            return bundle.load(bundle.hasEma() ? ModelBundle.Weights.EMA : ModelBundle.Weights.RAW, numbers, device);
+        }
+    }
+
     private static void checkSpacing(DiffusionConfig diffusion, SamplingConfig sampling) {
         try {
-            sampling.count(diffusion.schedule());
+            sampling.count(diffusion);
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException("--steps: " + e.getMessage(), e);
         }
-        if (sampling.solver().countsInSigma()) {
-            sampling.sigmas(diffusion.schedule());
-        }
+        sampling.check(diffusion);
     }
 
     private void checkMemory(ModelConfig config, SamplingConfig sampling) {
@@ -212,14 +275,29 @@ final class SampleCommand implements Callable<Integer> {
                             "--guided-channels must be all or first-three, got " + guidedChannels);
             };
         }
+        SigmaGrid levelsOf = grid(chosen, recipe, diffusion);
         return new SamplingConfig(
                 chosen,
                 noise,
-                steps(chosen, recipe, diffusion),
-                grid(chosen, recipe, diffusion),
+                steps(chosen, levelsOf, recipe, diffusion),
+                levelsOf,
                 guidance == null ? recipe.guidance() : guidance,
+                guidanceSchedule(recipe),
                 channels,
                 recipe.clip());
+    }
+
+    private GuidanceSchedule guidanceSchedule(SamplingConfig recipe) {
+        if (guidanceInterval != null && guidancePower != null) {
+            throw new IllegalArgumentException("give --guidance-interval or --guidance-power, not both");
+        }
+        if (guidanceInterval != null && guidanceInterval.length != 2) {
+            throw new IllegalArgumentException(
+                    "--guidance-interval must be two noise levels, such as 0.28,2.9, got " + guidanceInterval.length);
+        }
+        return guidanceInterval != null
+                ? new GuidanceSchedule.Interval(guidanceInterval[0], guidanceInterval[1])
+                : guidancePower != null ? new GuidanceSchedule.PowerCosine(guidancePower) : recipe.guidanceSchedule();
     }
 
     private static SamplingConfig.Solver named(String name) {
@@ -236,16 +314,17 @@ final class SampleCommand implements Callable<Integer> {
     /** The noise levels: as asked, else the recipe's for its own solver, else the usual ones. */
     private SigmaGrid grid(SamplingConfig.Solver chosen, SamplingConfig recipe, DiffusionConfig diffusion) {
         boolean asked = levels != null || sigmaMin != null || sigmaMax != null || rho != null;
-        if (!chosen.countsInSigma()) {
-            if (asked) {
-                throw new IllegalArgumentException("--levels, --sigma-min, --sigma-max and --rho are not for "
-                        + chosen.label() + ", which follows the schedule");
-            }
-            return new SigmaGrid.OfSchedule();
+        if (!asked && !chosen.countsInSigma() && diffusion instanceof ScheduledDiffusion) {
+            return recipe.solver().countsInSigma() ? new SigmaGrid.OfSchedule() : recipe.grid();
         }
-        SigmaTimes times = new SigmaTimes(diffusion.schedule());
+        if (!asked && diffusion instanceof FlowMatching) {
+            return recipe.grid();
+        }
+        boolean own =
+                recipe.grid() instanceof SigmaGrid.Formula || recipe.solver().countsInSigma();
+        SigmaTimes times = diffusion.times();
         Shape usual = Shape.of(
-                recipe.solver().countsInSigma() ? Optional.of(recipe.grid()) : Optional.empty(),
+                own ? Optional.of(recipe.grid()) : Optional.empty(),
                 levels,
                 times.min(),
                 Math.min(times.max(), USUAL_SIGMA_MAX));
@@ -295,12 +374,13 @@ final class SampleCommand implements Callable<Integer> {
         }
     }
 
-    /** The steps asked for, else the recipe's; a spacing of the schedule, which σ-solvers do not know, as its length. */
-    private String steps(SamplingConfig.Solver chosen, SamplingConfig recipe, DiffusionConfig diffusion) {
-        if (steps != null || !chosen.countsInSigma() || recipe.solver().countsInSigma()) {
-            return steps != null ? steps : recipe.steps();
-        }
-        return Integer.toString(diffusion.schedule().chain(recipe.steps()).steps());
+    /** The steps asked for, else the recipe's; a spacing of the schedule, which other levels do not know, as its length. */
+    private String steps(
+            SamplingConfig.Solver chosen, SigmaGrid grid, SamplingConfig recipe, DiffusionConfig diffusion) {
+        boolean follows = !chosen.countsInSigma() && grid instanceof SigmaGrid.OfSchedule;
+        return steps != null || follows || !recipe.followsSchedule(diffusion)
+                ? Optional.ofNullable(steps).orElse(recipe.steps())
+                : Integer.toString(recipe.count(diffusion));
     }
 
     private void draw(Pictures pictures, ModelConfig config, long[] allSeeds, long[] labels) {

@@ -23,6 +23,9 @@ record Cli(int code, String out, String err) {
     /** Eleven steps of a tiny DiT on 8×8 shapes of four classes: the recipe that core's tests use. */
     static final Path TINY = Path.of("../core/src/test/resources/recipes/tiny.yaml");
 
+    /** The like for HDiT, with preconditioned training. */
+    static final Path TINY_HDIT = Path.of("../core/src/test/resources/recipes/tiny-hdit.yaml");
+
     /** Runs a command line; arguments may be paths. */
     static Cli run(Object... arguments) {
         String[] words = Stream.of(arguments).map(Object::toString).toArray(String[]::new);

@@ -35,6 +35,8 @@ class SampleCommandTest {
     private Path folder;
 
     private static Path run;
+    private static Path weak;
+    private static Path preconditioned;
 
     @BeforeAll
     static void train() {
@@ -42,6 +44,10 @@ class SampleCommandTest {
         // long enough for class and average to show in a picture
         Cli.run("train", Cli.TINY, "--out", run, "--duration", "400", "--set", "training.learningRate=0.01")
                 .ok();
+        weak = shared.resolve("weak");
+        Cli.run("train", Cli.TINY, "--out", weak, "--duration", "80").ok();
+        preconditioned = shared.resolve("preconditioned");
+        Cli.run("train", Cli.TINY_HDIT, "--out", preconditioned).ok();
     }
 
     private static Path bundle() {
@@ -328,11 +334,15 @@ class SampleCommandTest {
                 List.of("--levels", "polyexponential", "--rho", "2"),
                 List.of("--levels", "schedule"),
                 List.of("--levels", "vp"),
+                List.of("--solver", "ddim", "--levels", "karras"),
                 List.of("--sigma-max", "5"),
                 List.of("--sigma-min", "0.3"))) {
             Path out = folder.resolve("levels" + drawn.size());
-            List<Object> command = new ArrayList<>(
-                    List.of("sample", run, "--solver", "dpmpp-2m", "--steps", "5", "--seeds", "1", "--out", out));
+            List<Object> command =
+                    new ArrayList<>(List.of("sample", run, "--steps", "5", "--seeds", "1", "--out", out));
+            if (!levels.contains("--solver")) {
+                command.addAll(List.of("--solver", "dpmpp-2m"));
+            }
             command.addAll(levels);
             Cli.run(command.toArray()).ok();
             byte[] picture = pixels(out.resolve("000001.png"));
@@ -347,7 +357,10 @@ class SampleCommandTest {
                     --solver euler --eta 0.5            | solver euler takes no eta, got 0.5
                     --solver heun --steps 0             | --steps: the number of steps of heun must be 1 to 999999, got '0'
                     --solver heun --steps ddim5         | --steps: the number of steps of heun must be 1 to 999999, got 'ddim5'
-                    --solver ddim --levels karras       | --levels, --sigma-min, --sigma-max and --rho are not for ddim
+                    --solver heun --steps 5 --guidance-interval 3 | --guidance-interval must be two noise levels, such as 0.28,2.9, got 1
+                    --solver heun --steps 5 --guidance-interval 3,1 | the interval of guidance must have 0 <= sigmaMin < sigmaMax
+                    --guidance-interval 1,3 --guidance-power 4 | give --guidance-interval or --guidance-power, not both
+                    --guidance-power 0                  | power must be above 0, got 0.0
                     --solver heun --levels karas        | --levels: unknown levels karas, did you mean "karras"?
                     --solver heun --levels vp --rho 2   | --rho is for karras and polyexponential only, got vp
                     --solver heun --sigma-min 9 --sigma-max 1 | sigmaMin must be above 0 and below sigmaMax, got 9.0 and 1.0
@@ -359,5 +372,69 @@ class SampleCommandTest {
         command.addAll(List.of((Object[]) options.split(" ")));
         Cli.run(command.toArray()).fails(2, message);
         assertThat(folder.resolve("none")).doesNotExist();
+    }
+
+    @Test
+    void guidanceDependsOnTheNoiseLevelAndOnTheGuide() throws IOException {
+        List<byte[]> drawn = new ArrayList<>();
+        for (List<Object> options : List.<List<Object>>of(
+                List.of("--guidance", "1"),
+                List.of("--guidance", "4"),
+                List.of("--guidance", "4", "--guidance-interval", "0.3,3"),
+                List.of("--guidance", "4", "--guidance-power", "2"),
+                List.of("--guidance", "4", "--guide", weak))) {
+            Path out = folder.resolve("guided" + drawn.size());
+            List<Object> command =
+                    new ArrayList<>(List.of("sample", run, "--steps", "5", "--seeds", "1", "--out", out));
+            command.addAll(options);
+            Cli.run(command.toArray()).ok();
+            byte[] picture = pixels(out.resolve("000001.png"));
+            assertThat(drawn).noneMatch(other -> Arrays.equals(other, picture));
+            drawn.add(picture);
+        }
+    }
+
+    /** A guide that is the model itself guides nowhere: y + s·(y − y). */
+    @Test
+    void theModelItselfIsNoGuide() throws IOException {
+        for (Object guide : List.of("", run)) {
+            List<Object> command = new ArrayList<>(List.of(
+                    "sample", run, "--steps", "5", "--seeds", "1", "--out", folder.resolve("by" + guide.hashCode())));
+            command.addAll(
+                    guide.equals("") ? List.of("--guidance", "1") : List.of("--guidance", "3", "--guide", guide));
+            Cli.run(command.toArray()).ok();
+        }
+        assertThat(largestDifference(
+                        pixels(folder.resolve("by" + "".hashCode()).resolve("000001.png")),
+                        pixels(folder.resolve("by" + run.hashCode()).resolve("000001.png"))))
+                .isLessThanOrEqualTo(1);
+    }
+
+    @Test
+    void aGuideNeedsAScale() {
+        Cli.run("sample", run, "--guidance", "1", "--guide", run, "--out", folder.resolve("none"))
+                .fails(2, "--guide needs a --guidance other than 1");
+        Cli.run("sample", run, "--guidance", "2", "--guide", "nowhere", "--out", folder.resolve("none"))
+                .fails(3, "model not found: nowhere");
+        Cli.run("sample", run, "--guidance", "2", "--guide", preconditioned, "--out", folder.resolve("none"))
+                .fails(3, "--guide must be trained like the model", "has another diffusion section");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"ddim", "ddpm", "heun", "dpmpp-2m"})
+    void aModelTrainedWithoutAScheduleDrawsWithAnySolver(String solver) throws IOException {
+        Path out = folder.resolve("drawn");
+        Cli.run("sample", preconditioned, "--solver", solver, "--steps", "4", "--seeds", "0-1", "--out", out)
+                .ok();
+        assertThat(Png.readText(out.resolve("000001.png")))
+                .containsEntry("solver", solver)
+                .hasEntrySatisfying("grid", grid -> assertThat(grid).contains("karras", "160.0"));
+        assertThat(pixels(out.resolve("000000.png"))).isNotEqualTo(pixels(out.resolve("000001.png")));
+    }
+
+    @Test
+    void aModelTrainedWithoutAScheduleHasNoLevelsOfItsOwn() {
+        Cli.run("sample", preconditioned, "--levels", "schedule", "--out", folder.resolve("none"))
+                .fails(2, "a preconditioned model was trained without a schedule: take another grid, such as karras");
     }
 }

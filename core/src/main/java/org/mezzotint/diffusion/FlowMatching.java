@@ -1,0 +1,159 @@
+package org.mezzotint.diffusion;
+
+import java.util.Arrays;
+import org.bytedeco.pytorch.Tensor;
+import org.mezzotint.tensor.Conditioning;
+import org.mezzotint.tensor.Scope;
+import org.mezzotint.tensor.Shapes;
+import org.mezzotint.tensor.Tensors;
+
+/**
+ * Training of a network to give the velocity dx_t/dt = α'(t)·x_0 + σ'(t)·ε of an interpolant (arXiv:2210.02747;
+ * arXiv:2401.08740, eq. 5). The network is told 1000·t.
+ *
+ * @param interpolant the path from pictures to noise
+ * @param time density of the times in training
+ * @param shift s that moves times to t·s/(1 + (s − 1)·t), in training and sampling; 1 for none. √(pixels/reference pixels) gives
+ *     large pictures the noise that small ones would see (arXiv:2403.03206v1, eq. 23)
+ */
+public record FlowMatching(Interpolant interpolant, FlowTime time, double shift) implements DiffusionConfig, Objective {
+    private static final double TIME_SCALE = NoiseSchedule.Continuous.TIME_SCALE;
+    /** The ends in σ/α, which is 0 and infinite at t = 0 and 1: far beyond what a picture shows. */
+    private static final double SIGMA_MIN = 1e-3;
+
+    private static final double SIGMA_MAX = 1e3;
+
+    /** Checks the rules. */
+    public FlowMatching {
+        if (interpolant == null || time == null) {
+            throw new IllegalArgumentException("interpolant and time must be given");
+        }
+        if (!(shift > 0 && shift < 1e6)) {
+            throw new IllegalArgumentException("shift must be above 0 and below 1000000, got " + shift);
+        }
+    }
+
+    /**
+     * A time moved by the shift.
+     *
+     * @param t 0 to 1
+     * @return 0 to 1
+     */
+    public double shifted(double t) {
+        return shift * t / (1 + (shift - 1) * t);
+    }
+
+    @Override
+    public Objective objective() {
+        return this;
+    }
+
+    @Override
+    public Levels levels(double... u) {
+        double[] times = Arrays.stream(u).map(each -> shifted(time.time(each))).toArray();
+        double[] logSnr = Arrays.stream(times)
+                .map(t -> 2 * Math.log(interpolant.alpha(t) / interpolant.sigma(t)))
+                .toArray();
+        return new Levels(
+                new int[0], Arrays.stream(times).map(t -> TIME_SCALE * t).toArray(), logSnr);
+    }
+
+    @Override
+    public Terms terms(Network network, Tensor x0, Levels levels, Tensor noise, Conditioning cond) {
+        long[] s = Shapes.of(Shapes.check("noise", noise, Shapes.of(x0)));
+        double[] t = Arrays.stream(levels.time()).map(each -> each / TIME_SCALE).toArray();
+        if (t.length != s[0]) {
+            throw new IllegalArgumentException(
+                    "levels must hold one level a picture, got " + t.length + " for " + s[0]);
+        }
+        try (Scope scope = Scope.open()) {
+            Tensor x = x0.mul(Preconditioning.column(x0, t, interpolant::alpha))
+                    .add(noise.mul(Preconditioning.column(x0, t, interpolant::sigma)));
+            Tensor velocity = x0.mul(Preconditioning.column(x0, t, interpolant::alphaRate))
+                    .add(noise.mul(Preconditioning.column(x0, t, interpolant::sigmaRate)));
+            Tensor output = velocity(network, x, t, cond);
+            Tensor mse = scope.keep(output.sub(velocity).square().flatten(1, 3).mean(1L));
+            return new Terms(mse, mse, scope.keep(Tensors.of(new double[0])));
+        }
+    }
+
+    /**
+     * The network's velocity.
+     *
+     * @param network unguided or guided
+     * @param x x_t, (N, C, H, W)
+     * @param t one a picture, 0 to 1
+     * @param cond the network's other inputs
+     * @return dx_t/dt, (N, C, H, W)
+     */
+    public Tensor velocity(Network network, Tensor x, double[] t, Conditioning cond) {
+        Tensor time = Tensors.of(Arrays.stream(t).map(each -> TIME_SCALE * each).toArray());
+        Tensor output = network.evaluate(x, time.to(x.device(), Tensors.type(time)), cond);
+        return Shapes.check("the network's output", output, Shapes.of(x));
+    }
+
+    /** x_0 = (σ'·x_t − σ·v)/(α·σ' − σ·α'), at the time and in the scale where σ/α is the level. */
+    @Override
+    public SigmaDenoiser denoiser(Network network, Conditioning cond) {
+        return (x, sigma) -> {
+            try (Scope scope = Scope.open()) {
+                double[] t = Arrays.stream(sigma).map(interpolant::time).toArray();
+                Tensor scaled = x.mul(Preconditioning.column(x, t, interpolant::alpha));
+                Tensor v = velocity(network, scaled, t, cond);
+                return scope.keep(scaled.mul(Preconditioning.column(
+                                x, t, at -> interpolant.sigmaRate(at) / interpolant.determinant(at)))
+                        .sub(v.mul(Preconditioning.column(
+                                x, t, at -> interpolant.sigma(at) / interpolant.determinant(at)))));
+            }
+        };
+    }
+
+    @Override
+    public double fraction(double time) {
+        return time / TIME_SCALE;
+    }
+
+    @Override
+    public SigmaTimes times() {
+        return new Times(this);
+    }
+
+    /** 1000·t as σ/α. */
+    private record Times(FlowMatching flow) implements SigmaTimes {
+        @Override
+        public double sigma(double time) {
+            return Math.max(SIGMA_MIN, Math.min(ratio(time / TIME_SCALE), SIGMA_MAX));
+        }
+
+        private double ratio(double t) {
+            return flow.interpolant.sigma(t) / flow.interpolant.alpha(t);
+        }
+
+        @Override
+        public double time(double sigma) {
+            return TIME_SCALE * flow.interpolant.time(sigma);
+        }
+
+        @Override
+        public double min() {
+            return SIGMA_MIN;
+        }
+
+        @Override
+        public double max() {
+            return SIGMA_MAX;
+        }
+
+        /** Even steps before the shift, from noise; the step to the clean picture follows. */
+        @Override
+        public double[] levels(int n) {
+            double last = flow.interpolant.time(SIGMA_MAX);
+            double first = last / (flow.shift - (flow.shift - 1) * last); // before the shift
+            double[] sigmas = new double[n];
+            for (int i = 0; i < n; i++) {
+                sigmas[i] = ratio(flow.shifted(first * (n - i) / n));
+            }
+            return sigmas;
+        }
+    }
+}
