@@ -22,6 +22,7 @@ import picocli.CommandLine.Spec;
             QuickstartCommand.class,
             TrainCommand.class,
             SampleCommand.class,
+            StudyCommand.class,
             InfoCommand.class,
             PredictCommand.class,
             BenchCommand.class

@@ -54,8 +54,9 @@ final class QuickstartCommand implements Callable<Integer> {
         System.out.println("training a diffusion transformer on pictures of coloured shapes, into " + folder);
         Trainer.Outcome outcome = TrainRun.run(
                 new TrainRun.Request(config, Optional.empty(), folder, false, machine.open()),
-                Interrupts.handle(),
-                System.out);
+                Interrupts.handle()::requested,
+                System.out,
+                List.of(new TrainConsole(System.out)));
         if (outcome == Trainer.Outcome.INTERRUPTED) {
             System.out.println("interrupted; go on with: " + Terminal.command()
                     + " train configs/quickstart.yaml --seed " + seed + " --out " + folder + " --resume");

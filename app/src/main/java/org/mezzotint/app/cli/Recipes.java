@@ -28,6 +28,11 @@ final class Recipes {
             }
             overrides.put(setting.substring(0, equals), setting.substring(equals + 1));
         }
+        return read(name, overrides);
+    }
+
+    /** With some entries replaced: dotted path to YAML text. */
+    static TrainConfig read(String name, Map<String, String> overrides) {
         return Yaml.parse(text(name), name, overrides, TrainConfig.class);
     }
 

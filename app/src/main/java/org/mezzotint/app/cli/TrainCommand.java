@@ -70,8 +70,9 @@ final class TrainCommand implements Callable<Integer> {
         Interrupts interrupts = Interrupts.handle();
         Trainer.Outcome outcome = TrainRun.run(
                 new TrainRun.Request(config, Optional.ofNullable(data), out, resume, machine.open()),
-                interrupts,
-                console);
+                interrupts::requested,
+                console,
+                List.of(new TrainConsole(console)));
         if (outcome == Trainer.Outcome.INTERRUPTED) {
             console.println("interrupted; go on with: " + again());
             return INTERRUPTED;

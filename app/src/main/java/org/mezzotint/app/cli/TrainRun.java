@@ -3,8 +3,10 @@ package org.mezzotint.app.cli;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.global.torch;
 import org.mezzotint.data.DataConfig;
@@ -15,11 +17,12 @@ import org.mezzotint.models.ModelConfig;
 import org.mezzotint.train.RunDirectory;
 import org.mezzotint.train.RunLog;
 import org.mezzotint.train.TrainConfig;
+import org.mezzotint.train.TrainListener;
 import org.mezzotint.train.TrainState;
 import org.mezzotint.train.Trainer;
 import org.mezzotint.train.Validator;
 
-/** One run from a recipe to its end, as {@code train} and {@code quickstart} do it. */
+/** One run from a recipe to its end, as {@code train}, {@code quickstart} and {@code study} do it. */
 final class TrainRun {
     private static final int METRICS_EVERY_STEPS = 10;
     private static final int VALIDATION_BATCH = 64;
@@ -29,12 +32,13 @@ final class TrainRun {
 
     private TrainRun() {}
 
-    static Trainer.Outcome run(Request request, Interrupts interrupts, PrintStream out) {
+    /** Trains until the run or {@code stop} ends it; {@code watchers} come after the run's own log. */
+    static Trainer.Outcome run(Request request, BooleanSupplier stop, PrintStream out, List<TrainListener> watchers) {
         TrainConfig config = request.config();
         Trainer.checkMemory(config);
         ModelConfig model = config.model();
         try (Dataset all = config.data().open(request.data(), model.height(), model.width(), model.channels());
-                Dataset unflipped = validationSource(request, model)) {
+                Dataset unflipped = unflipped(request)) {
             int held = config.validation().images();
             if (held >= all.size()) {
                 throw new InputException(
@@ -63,14 +67,12 @@ final class TrainRun {
                     ? Optional.empty()
                     : Optional.of(new Validator(
                             config.diffusion(), Subset.split(unflipped, held).validation(), VALIDATION_BATCH));
+            List<TrainListener> listeners = new ArrayList<>(List.of(log));
+            listeners.addAll(watchers);
+            listeners.add(new PreviewListener(directory, log));
             try (state;
-                    Trainer trainer = new Trainer(
-                            directory,
-                            state,
-                            split.train(),
-                            validator,
-                            List.of(log, new TrainConsole(out), new PreviewListener(directory, log)))) {
-                return trainer.run(interrupts::requested);
+                    Trainer trainer = new Trainer(directory, state, split.train(), validator, listeners)) {
+                return trainer.run(stop);
             }
         }
     }
@@ -85,7 +87,8 @@ final class TrainRun {
     }
 
     /** The same pictures without random flips. */
-    private static Dataset validationSource(Request request, ModelConfig model) {
+    static Dataset unflipped(Request request) {
+        ModelConfig model = request.config().model();
         DataConfig data = request.config().data();
         DataConfig plain = data instanceof DataConfig.Pictures pictures
                 ? new DataConfig.Pictures(false, pictures.maxPixels(), pictures.loaderThreads(), pictures.onBroken())
