@@ -29,7 +29,7 @@ model: {type: dit, height: 8, width: 8, channels: 3, patchSize: 2, hiddenSize: 1
   numClasses: 4, nullClass: true, learnSigma: false, conditioning: adaln-zero}
 diffusion: {type: scheduled, schedule: {type: squared-cosine, steps: 100}, parameterization: v, variance: fixed-small, loss: mse,
   weighting: {type: uniform}}
-data: {type: shapes, size: 300, shapes: 2, colours: 2, seed: 3, loaderThreads: 1, onBroken: fail}
+data: {type: shapes, size: 300, shapes: 2, colours: 2, seed: 3, augmentation: 0.0, loaderThreads: 1, onBroken: fail}
 training: {seed: 0, durationImages: 100000000, batchSize: 8, accumulation: 1, precision: float32, activationCheckpointing: false,
   learningRate: 0.001, schedule: {type: constant, warmupImages: 1600}, beta1: 0.9, beta2: 0.99, epsilon: 1.0e-8,
   weightDecay: 0.01, gradientClip: 1.0, ema: {type: constant, decay: 0.99}, classDropout: 0.2}

@@ -1,9 +1,11 @@
 package org.mezzotint.data;
 
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Queue;
 import java.util.Set;
 import java.util.SplittableRandom;
@@ -41,19 +43,22 @@ public final class BatchLoader implements AutoCloseable {
     /**
      * One batch, owned by the receiver.
      *
-     * @param pixels N·C·H·W numbers in [-1, 1]
+     * @param pixels N·C·H·W numbers in [-1, 1], with augmentation a little beyond
      * @param labels N labels, all 0 when the data set has none
      * @param indices N indices into the data set
+     * @param augmentation N·9 numbers, the {@link GeometricAugmentation.Warp#condition} of each picture; empty without
+     *     augmentation
      * @param firstImage the number in the stream of the first picture
      */
     @SuppressWarnings("ArrayRecordComponent") // a carrier of pixels, never compared
-    public record Batch(float[] pixels, long[] labels, int[] indices, long firstImage) {}
+    public record Batch(float[] pixels, long[] labels, int[] indices, float[] augmentation, long firstImage) {}
 
     private static final int MAX_SKIPPED_NAMES = 20;
     private static final int CACHED_EPOCHS = 4;
     private static final int CLOSE_SECONDS = 5;
     private static final long ORDER = 1;
     private static final long AUGMENT = 2;
+    private static final long WARP = 3;
 
     private final Dataset dataset;
     private final int size;
@@ -61,6 +66,7 @@ public final class BatchLoader implements AutoCloseable {
     private final int pictureLength;
     private final long seed;
     private final OnBroken policy;
+    private final Optional<GeometricAugmentation> augmentation;
     private final ExecutorService threads;
     private final Queue<Future<Loaded>> ahead = new ConcurrentLinkedQueue<>();
     private final Map<Integer, String> broken = new ConcurrentHashMap<>();
@@ -75,7 +81,22 @@ public final class BatchLoader implements AutoCloseable {
     private record Loaded(Batch batch, long skipped, Set<String> skippedNames) {}
 
     /**
-     * Starts the threads, which read ahead at once.
+     * Starts the threads, which read ahead at once. Pictures stay as the data set gives them.
+     *
+     * @param dataset where pictures come from; it stays open when the loader closes
+     * @param batchSize N, at least 1; may exceed the data set's size
+     * @param seed another seed gives another order and other flips
+     * @param firstImage number of the first picture, at least 0: where an earlier loader's {@link #nextImage} stood
+     * @param threads how many threads read, at least 1
+     * @param policy what to do with broken pictures
+     * @throws IllegalArgumentException if a value is out of range or the data set is empty
+     */
+    public BatchLoader(Dataset dataset, int batchSize, long seed, long firstImage, int threads, OnBroken policy) {
+        this(dataset, batchSize, seed, firstImage, threads, policy, 0);
+    }
+
+    /**
+     * Starts the threads, which read and warp ahead at once.
      *
      * @param dataset where pictures come from; it stays open when the loader closes
      * @param batchSize N, at least 1; may exceed the data set's size
@@ -83,9 +104,17 @@ public final class BatchLoader implements AutoCloseable {
      * @param firstImage number of the first picture, at least 0: where an earlier loader's {@link #nextImage} stood
      * @param threads how many threads read, at least 1
      * @param policy what to do with broken pictures
+     * @param augmentation probability of each transformation of {@link GeometricAugmentation}; 0 for no augmentation
      * @throws IllegalArgumentException if a value is out of range or the data set is empty
      */
-    public BatchLoader(Dataset dataset, int batchSize, long seed, long firstImage, int threads, OnBroken policy) {
+    public BatchLoader(
+            Dataset dataset,
+            int batchSize,
+            long seed,
+            long firstImage,
+            int threads,
+            OnBroken policy,
+            double augmentation) {
         checkAtLeast("batchSize", batchSize, 1);
         checkAtLeast("firstImage", firstImage, 0);
         checkAtLeast("threads", threads, 1);
@@ -100,6 +129,7 @@ public final class BatchLoader implements AutoCloseable {
         }
         this.seed = seed;
         this.policy = policy;
+        this.augmentation = augmentation == 0 ? Optional.empty() : Optional.of(new GeometricAugmentation(augmentation));
         this.nextImage = firstImage;
         this.nextToLoad = firstImage;
         AtomicInteger count = new AtomicInteger();
@@ -212,6 +242,7 @@ public final class BatchLoader implements AutoCloseable {
         float[] pixels = new float[pictureLength * batchSize];
         int[] indices = new int[batchSize];
         long[] labels = new long[batchSize];
+        float[] warps = new float[augmentation.isPresent() ? GeometricAugmentation.CONDITION_LENGTH * batchSize : 0];
         Set<String> messages = new LinkedHashSet<>();
         long replaced = 0;
         for (int i = 0; i < batchSize; i++) {
@@ -222,8 +253,23 @@ public final class BatchLoader implements AutoCloseable {
             indices[i] = read(first + i, pixels, i * pictureLength, messages);
             labels[i] = dataset.label(indices[i]);
             replaced += indices[i] == wanted ? 0 : 1;
+            if (augmentation.isPresent()) {
+                warp(augmentation.get(), first + i, pixels, warps, i);
+            }
         }
-        return new Loaded(new Batch(pixels, labels, indices, first), replaced, messages);
+        return new Loaded(new Batch(pixels, labels, indices, warps, first), replaced, messages);
+    }
+
+    /** Warps picture i of a batch, which is number {@code image} of the stream, and notes how. */
+    private void warp(GeometricAugmentation augmentation, long image, float[] pixels, float[] warps, int i) {
+        GeometricAugmentation.Warp warp = augmentation.draw(new SplittableRandom(Seeds.mix(seed, WARP, image)));
+        float[] original = Arrays.copyOfRange(pixels, i * pictureLength, (i + 1) * pictureLength);
+        float[] warped = warp.apply(original, dataset.channels(), dataset.height(), dataset.width());
+        System.arraycopy(warped, 0, pixels, i * pictureLength, pictureLength);
+        double[] condition = warp.condition();
+        for (int k = 0; k < condition.length; k++) {
+            warps[i * condition.length + k] = (float) condition[k];
+        }
     }
 
     /** Reads picture {@code image} of the stream, or under SKIP what stands in for it; returns the index that was read. */

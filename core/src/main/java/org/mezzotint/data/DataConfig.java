@@ -20,6 +20,13 @@ public sealed interface DataConfig {
     int loaderThreads();
 
     /**
+     * Probability of each transformation of {@link GeometricAugmentation}, which the loader applies while training.
+     *
+     * @return 0 for no augmentation, at most 1
+     */
+    double augmentation();
+
+    /**
      * What to do with a picture that cannot be read.
      *
      * @return fail or skip
@@ -46,13 +53,22 @@ public sealed interface DataConfig {
      * @param shapes number of shapes
      * @param colours number of colours
      * @param seed of the pictures
+     * @param augmentation probability of each geometric transformation; 0 for none
      * @param loaderThreads threads that draw ahead
      * @param onBroken without effect: drawn pictures cannot be broken, so it must be {@code fail}
      */
-    record Shapes(int size, int shapes, int colours, long seed, int loaderThreads, BatchLoader.OnBroken onBroken)
+    record Shapes(
+            int size,
+            int shapes,
+            int colours,
+            long seed,
+            double augmentation,
+            int loaderThreads,
+            BatchLoader.OnBroken onBroken)
             implements DataConfig {
         /** Checks the rules. */
         public Shapes {
+            checkAugmentation(augmentation);
             checkThreads(loaderThreads);
             if (onBroken != BatchLoader.OnBroken.FAIL) {
                 throw new IllegalArgumentException("onBroken must be fail for shapes, got " + onBroken);
@@ -77,15 +93,23 @@ public sealed interface DataConfig {
     /**
      * A folder or a zip of pictures.
      *
-     * @param flip whether pictures are mirrored at random
+     * @param flip whether pictures are mirrored at random; not together with augmentation, which does so itself
+     * @param augmentation probability of each geometric transformation but the mirror, which every second picture gets; 0
+     *     for none
      * @param maxPixels pictures with more pixels are refused before they are decoded
      * @param loaderThreads threads that decode ahead
      * @param onBroken what to do with a picture that cannot be read
      */
-    record Pictures(boolean flip, long maxPixels, int loaderThreads, BatchLoader.OnBroken onBroken)
+    record Pictures(boolean flip, double augmentation, long maxPixels, int loaderThreads, BatchLoader.OnBroken onBroken)
             implements DataConfig {
         /** Checks the rules. */
         public Pictures {
+            checkAugmentation(augmentation);
+            if (flip && augmentation > 0) {
+                throw new IllegalArgumentException(
+                        "flip must be false with augmentation, which mirrors every second picture itself and tells the model,"
+                                + " got flip true and augmentation " + augmentation);
+            }
             checkThreads(loaderThreads);
             if (maxPixels < 1) {
                 throw new IllegalArgumentException("maxPixels must be at least 1, got " + maxPixels);
@@ -100,6 +124,12 @@ public sealed interface DataConfig {
             Path given = path.orElseThrow(() -> new IllegalArgumentException(
                     "this configuration trains on pictures of yours: give a folder or zip with --data"));
             return Datasets.open(given, new PictureOptions(height, width, channels, flip, maxPixels));
+        }
+    }
+
+    private static void checkAugmentation(double augmentation) {
+        if (!(augmentation >= 0 && augmentation <= 1)) {
+            throw new IllegalArgumentException("augmentation must be 0 to 1, got " + augmentation);
         }
     }
 

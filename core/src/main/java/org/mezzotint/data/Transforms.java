@@ -33,7 +33,8 @@ public final class Transforms {
             this.support = support;
         }
 
-        private double at(double x) {
+        /** What a pixel at a distance counts. */
+        double at(double x) {
             return switch (this) {
                 case NEAREST -> throw new IllegalStateException("nearest has no kernel");
                 case BOX -> x > -0.5 && x <= 0.5 ? 1 : 0;

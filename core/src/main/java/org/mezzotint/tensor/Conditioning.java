@@ -67,6 +67,22 @@ public final class Conditioning {
     }
 
     /**
+     * This with one input more.
+     *
+     * @param name of the input, not among the present ones
+     * @param tensor with the batch as its first dimension
+     * @return an immutable copy
+     */
+    public Conditioning with(String name, Tensor tensor) {
+        if (inputs.containsKey(name)) {
+            throw new IllegalArgumentException("the input '" + name + "' is there already");
+        }
+        Map<String, Tensor> more = new LinkedHashMap<>(inputs);
+        more.put(name, tensor);
+        return of(more);
+    }
+
+    /**
      * The names present.
      *
      * @return in no particular order

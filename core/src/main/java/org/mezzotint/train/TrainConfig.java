@@ -3,6 +3,7 @@ package org.mezzotint.train;
 import org.mezzotint.data.DataConfig;
 import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.SamplingConfig;
+import org.mezzotint.models.HDiT;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.tensor.Precision;
 
@@ -48,6 +49,11 @@ public record TrainConfig(
             throw new IllegalArgumentException("diffusion.variance learned-range and a model with a variance code"
                     + " (learnSigma) go together, got variance " + (learned ? "learned-range" : "fixed") + " and "
                     + model.outputChannels() + " output channels for " + model.channels());
+        }
+        if (data.augmentation() > 0 && !model.optionalInputs().contains(HDiT.AUGMENTATION)) {
+            throw new IllegalArgumentException(
+                    "data.augmentation must be 0 for this model: it cannot be told how a picture"
+                            + " was warped (hdit can), so its samples would be warped too, got " + data.augmentation());
         }
         if (training.classDropout() > 0 && !model.nullClass()) {
             throw new IllegalArgumentException(

@@ -198,7 +198,8 @@ public final class Trainer implements AutoCloseable {
                 config.training().seed(),
                 state.progress().images(),
                 config.data().loaderThreads(),
-                config.data().onBroken())) {
+                config.data().onBroken(),
+                config.data().augmentation())) {
             long skippedBefore = state.progress().skipped();
             long reported = 0;
             while (state.progress().images() < duration) {
@@ -311,7 +312,7 @@ public final class Trainer implements AutoCloseable {
                     x0,
                     objective.levels(levels(batch, part)),
                     Batches.toDevice(noise(batch), model),
-                    Batches.labels(withDropout(batch), model));
+                    Batches.inputs(withDropout(batch), batch.augmentation(), model));
             Tensor mean = terms.total().mean();
             double total = mean.item_double();
             if (Double.isFinite(total)) {

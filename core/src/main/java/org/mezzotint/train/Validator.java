@@ -19,7 +19,7 @@ import org.mezzotint.tensor.Tensors;
  * The loss on held-out pictures with fixed noise and fixed levels, so that runs, seeds and implementations compare.
  *
  * <p>Picture i of n is noised at level u = (i + ½)/n, so the levels cover those of training evenly, with noise of seed
- * {@code mix(0, i)}; pictures are not flipped and keep their labels. Nothing depends on the run's seed.
+ * {@code mix(0, i)}; pictures are neither flipped nor warped and keep their labels. Nothing depends on the run's seed.
  */
 public final class Validator {
     /** Edges of the log-SNR bins: below −10, ten of width 2, above 10. */

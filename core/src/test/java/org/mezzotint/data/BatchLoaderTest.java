@@ -32,8 +32,12 @@ class BatchLoaderTest {
 
     /** Pictures one after the other, as one array a picture: pixels, label, index. */
     private static List<List<Object>> stream(Dataset dataset, int batchSize, long first, int threads, int pictures) {
+        return stream(new BatchLoader(dataset, batchSize, 3, first, threads, OnBroken.SKIP), batchSize, pictures);
+    }
+
+    private static List<List<Object>> stream(BatchLoader opened, int batchSize, int pictures) {
         List<List<Object>> stream = new ArrayList<>();
-        try (BatchLoader loader = new BatchLoader(dataset, batchSize, 3, first, threads, OnBroken.SKIP)) {
+        try (BatchLoader loader = opened) {
             while (stream.size() < pictures) {
                 Batch batch = loader.next();
                 int length = batch.pixels().length / batchSize;
@@ -77,6 +81,52 @@ class BatchLoaderTest {
     }
 
     @Test
+    void warpedStreamIsTheSameForAnyThreadsBatchSizeAndStart() {
+        List<List<Object>> plain = stream(SHAPES, 4, 0, 1, 60);
+        List<List<Object>> expected = stream(warping(4, 0, 1, 0.5), 4, 60);
+        assertThat(expected).isNotEqualTo(plain);
+        for (int threads : new int[] {1, 2, 5}) {
+            for (int batchSize : new int[] {1, 3, 16}) {
+                for (int first : new int[] {0, 1, 23}) {
+                    assertThat(stream(warping(batchSize, first, threads, 0.5), batchSize, 60 - first))
+                            .isEqualTo(expected.subList(first, 60));
+                }
+            }
+        }
+    }
+
+    private static BatchLoader warping(int batchSize, long first, int threads, double augmentation) {
+        return new BatchLoader(SHAPES, batchSize, 3, first, threads, OnBroken.FAIL, augmentation);
+    }
+
+    @Test
+    void batchSaysHowEachOfItsPicturesIsWarped() {
+        try (BatchLoader loader = warping(100, 0, 1, 1e-12)) { // so seldom a warp that the mirror alone is left
+            Batch batch = loader.next();
+            assertThat(batch.augmentation()).hasSize(100 * 9);
+            int mirrored = 0;
+            for (int i = 0; i < 100; i++) {
+                float[] told = Arrays.copyOfRange(batch.augmentation(), i * 9, (i + 1) * 9);
+                boolean mirror = told[0] == 1;
+                mirrored += mirror ? 1 : 0;
+                for (int k = 1; k < 9; k++) {
+                    assertThat(told[k]).isZero();
+                }
+                float[] expected = TestPictures.read(SHAPES, batch.indices()[i]);
+                for (int k = 0; k < LENGTH; k++) {
+                    assertThat(batch.pixels()[i * LENGTH + k]).isEqualTo(expected[mirror ? k - k % 8 + 7 - k % 8 : k]);
+                }
+            }
+            assertThat(mirrored).isBetween(30, 70);
+        }
+        try (BatchLoader loader = warping(10, 0, 1, 1)) {
+            float[] told = loader.next().augmentation();
+            assertThat(Arrays.copyOfRange(told, 2, 9)).doesNotContain(0);
+            assertThat(Arrays.copyOfRange(told, 9, 18)).isNotEqualTo(Arrays.copyOfRange(told, 0, 9));
+        }
+    }
+
+    @Test
     void batchHoldsThePicturesItNames() {
         try (BatchLoader loader = new BatchLoader(SHAPES, 6, 1, 12, 2, OnBroken.FAIL)) {
             assertThat(loader.nextImage()).isEqualTo(12);
@@ -90,6 +140,7 @@ class BatchLoaderTest {
                 assertThat(Arrays.copyOfRange(batch.pixels(), i * LENGTH, (i + 1) * LENGTH))
                         .isEqualTo(TestPictures.read(SHAPES, index));
             }
+            assertThat(batch.augmentation()).isEmpty();
             assertThat(loader.next().firstImage()).isEqualTo(18);
             assertThat(loader.skipped()).isZero();
         }
@@ -321,6 +372,9 @@ class BatchLoaderTest {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new BatchLoader(SHAPES, 0, 1, 0, 1, OnBroken.FAIL))
                 .withMessage("batchSize must be at least 1, got 0");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> warping(1, 0, 1, -0.5))
+                .withMessage("probability must be above 0 and at most 1, got -0.5");
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new BatchLoader(SHAPES, 1, 1, -1, 1, OnBroken.FAIL))
                 .withMessage("firstImage must be at least 0, got -1");

@@ -48,6 +48,20 @@ class ConditioningTest {
     }
 
     @Test
+    void anInputCanBeAddedOnce() {
+        try (Scope scope = Scope.open()) {
+            Conditioning labels = Conditioning.classes(1, 2);
+            Conditioning both = labels.with("text", Tensors.of(5, 6));
+            assertThat(both.names()).containsExactlyInAnyOrder("class", "text");
+            assertThat(Tensors.longs(both.get("text"))).containsExactly(5, 6);
+            assertThat(labels.names()).containsExactly("class");
+            assertThatThrownBy(() -> both.with("text", Tensors.of(7, 8)))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessage("the input 'text' is there already");
+        }
+    }
+
+    @Test
     void laterChangesOfTheMapHaveNoEffect() {
         try (Scope scope = Scope.open()) {
             Map<String, Tensor> inputs = new HashMap<>(Map.of("text", Tensors.of(1)));

@@ -129,13 +129,19 @@ class TrainerTest {
               design: {position: axial-rope, similarity: cosine, feedForward: geglu, norm: ada-rms-norm, outputGate: false, skip: lerp}
             """;
 
+    private void takeHDiT() {
+        recipe = HDIT + recipe.substring(recipe.indexOf("diffusion:"));
+    }
+
     @ParameterizedTest
-    @CsvSource({"dit, false", "dit, true", "hdit, false", "hdit, true"})
-    void aRunInTwoHalvesEqualsARunInOneGoToTheLastBit(String model, String checkpointing) throws IOException {
+    @CsvSource({"dit, false, 0", "dit, true, 0", "hdit, false, 0", "hdit, true, 0", "hdit, true, 0.5"})
+    void aRunInTwoHalvesEqualsARunInOneGoToTheLastBit(String model, String checkpointing, String augmentation)
+            throws IOException {
         if (model.equals("hdit")) {
-            recipe = HDIT + recipe.substring(recipe.indexOf("diffusion:"));
+            takeHDiT();
         }
-        TrainConfig config = config("training.activationCheckpointing", checkpointing);
+        TrainConfig config =
+                config("training.activationCheckpointing", checkpointing, "data.augmentation", augmentation);
         Losses whole = run(folder.resolve("whole"), config, false, () -> false);
         int[] steps = {0};
         Losses first = run(folder.resolve("halves"), config, false, () -> ++steps[0] == 5);
@@ -342,6 +348,78 @@ class TrainerTest {
                 NoGradGuard noGrad = new NoGradGuard()) {
             Tensor weight = state.model().trainable().get("blocks.0.attn.qkv.weight");
             weight.fill_(Scalars.of(Double.NaN));
+        }
+    }
+
+    /** The second half of the features of "not warped" is sin 0: the weights behind them learn from warped pictures only. */
+    @Test
+    void aModelIsToldHowItsPicturesAreWarped() {
+        takeHDiT();
+        for (String augmentation : List.of("0", "0.5")) {
+            TrainConfig config = config("data.augmentation", augmentation);
+            Path out = folder.resolve("run" + augmentation);
+            run(out, config, false, () -> false);
+            double[] after = content(RunDirectory.find(out).newestBundle()).get("aug_in_proj.weight");
+            boolean changed = false;
+            try (Scope scope = Scope.open();
+                    TrainState fresh = TrainState.fresh(config, CPU, new TrainState.Progress(0, 0, 0, "", 2))) {
+                double[] before = Tensors.doubles(fresh.model().trainable().get("aug_in_proj.weight"));
+                int width = (int) Math.sqrt(before.length);
+                for (int i = 0; i < before.length; i++) {
+                    changed |= i % width >= width / 2 && after[i] != before[i];
+                }
+            }
+            assertThat(changed).as("augmentation " + augmentation).isEqualTo(!augmentation.equals("0"));
+        }
+    }
+
+    @Test
+    void validationSeesPicturesAsTheyAre() {
+        takeHDiT();
+        List<Losses> both = new ArrayList<>();
+        for (String augmentation : List.of("0", "1")) {
+            TrainConfig config = config(
+                    "training.durationImages",
+                    "8",
+                    "training.learningRate",
+                    "1e-30",
+                    "data.augmentation",
+                    augmentation);
+            both.add(run(folder.resolve("run" + augmentation), config, false, () -> false));
+        }
+        assertThat(both.get(1).validation).isNotEmpty().isEqualTo(both.get(0).validation);
+        assertThat(both.get(1).seen).isNotEqualTo(both.get(0).seen);
+    }
+
+    @Test
+    void augmentationNeedsAModelThatIsToldOfIt() {
+        assertThatThrownBy(() -> config("data.augmentation", "0.12"))
+                .isInstanceOf(InputException.class)
+                .hasMessage("tiny.yaml: data.augmentation must be 0 for this model: it cannot be told how a picture was"
+                        + " warped (hdit can), so its samples would be warped too, got 0.12");
+        takeHDiT();
+        assertThat(config("data.augmentation", "0.12").data().augmentation()).isEqualTo(0.12);
+        for (String outside : List.of("-0.1", "1.1")) {
+            assertThatThrownBy(() -> config("data.augmentation", outside))
+                    .isInstanceOf(InputException.class)
+                    .hasMessageContaining("augmentation must be 0 to 1, got ");
+        }
+    }
+
+    @Test
+    void augmentationAndFlipsAreNotTakenTogether() {
+        takeHDiT();
+        String part = ", maxPixels: 99, loaderThreads: 1, onBroken: fail}";
+        assertThatThrownBy(() -> config("data", "{type: pictures, flip: true, augmentation: 0.12" + part))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining(
+                        "data: flip must be false with augmentation, which mirrors every second picture itself"
+                                + " and tells the model, got flip true and augmentation 0.12");
+        for (String allowed : List.of("flip: false, augmentation: 0.12", "flip: true, augmentation: 0.0")) {
+            assertThat(config("data", "{type: pictures, " + allowed + part)
+                            .data()
+                            .augmentation())
+                    .isEqualTo(allowed.endsWith("0.12") ? 0.12 : 0);
         }
     }
 

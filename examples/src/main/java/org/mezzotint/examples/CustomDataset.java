@@ -32,10 +32,12 @@ public final class CustomDataset {
      */
     public static void main(String[] arguments) throws IOException {
         // the recipe's data section only says how to load here; the pictures themselves come from the data set below
-        TrainConfig config = TrainShapes.recipe(Map.of(
-                "model.numClasses", "2",
-                "training.durationImages", "640",
-                "data", "{type: pictures, flip: false, maxPixels: 256, loaderThreads: 2, onBroken: fail}"));
+        TrainConfig config = TrainShapes.recipe(
+                Map.of(
+                        "model.numClasses", "2",
+                        "training.durationImages", "640",
+                        "data",
+                                "{type: pictures, flip: false, augmentation: 0.0, maxPixels: 256, loaderThreads: 2, onBroken: fail}"));
         Dataset gradients = new Gradients(1000, 16, 16);
         RunDirectory directory = RunDirectory.create(Path.of(arguments[0]), config);
         try (Device cpu = Devices.cpu();

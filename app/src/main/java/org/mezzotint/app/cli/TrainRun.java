@@ -91,7 +91,7 @@ final class TrainRun {
         ModelConfig model = request.config().model();
         DataConfig data = request.config().data();
         DataConfig plain = data instanceof DataConfig.Pictures pictures
-                ? new DataConfig.Pictures(false, pictures.maxPixels(), pictures.loaderThreads(), pictures.onBroken())
+                ? new DataConfig.Pictures(false, 0, pictures.maxPixels(), pictures.loaderThreads(), pictures.onBroken())
                 : data;
         return plain.open(request.data(), model.height(), model.width(), model.channels());
     }

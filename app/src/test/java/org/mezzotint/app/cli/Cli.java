@@ -85,11 +85,12 @@ record Cli(int code, String out, String err) {
                   shapes: 2
                   colours: 2
                   seed: 3
+                  augmentation: 0.0
                   loaderThreads: 2
                   onBroken: fail
                 """,
-                "data: {type: pictures, flip: true, maxPixels: 100000000, loaderThreads: 1, onBroken: " + onBroken
-                        + "}\n");
+                "data: {type: pictures, flip: true, augmentation: 0.0, maxPixels: 100000000, loaderThreads: 1, onBroken: "
+                        + onBroken + "}\n");
     }
 
     /** Relative paths of all files below a folder, sorted. */

@@ -153,6 +153,13 @@ class TrainCommandTest {
     }
 
     @Test
+    void augmentationThatWouldLeakIsRefusedBeforeAFolderIsMade() {
+        Cli.run("train", Cli.TINY, "--out", out(), "--set", "data.augmentation=0.12")
+                .fails(3, "data.augmentation must be 0 for this model", "its samples would be warped too, got 0.12");
+        assertThat(out()).doesNotExist();
+    }
+
+    @Test
     void aBadDurationIsWrongUsage() {
         Cli.run("train", Cli.TINY, "--out", out(), "--duration", "nine").fails(2, "--duration", "nine");
     }
