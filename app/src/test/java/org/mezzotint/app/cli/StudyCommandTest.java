@@ -50,13 +50,13 @@ class StudyCommandTest {
         assertThat(printed).contains(table.get(3), "denoising error");
         assertThat(text("hdit/config.yaml")).contains("learningRate: 0.002", "durationImages: 48");
         // the validation at 40 pictures and the end
-        assertThat(text("dit/denoising.csv").lines().map(line -> line.split(",")[0]))
+        assertThat(text("dit/denoising.csv").lines().map(line -> line.split(",", 2)[0]))
                 .containsExactly("images", "40", "48");
         assertThat(ImageIO.read(out.resolve("samples.png").toFile()).getWidth()).isEqualTo(3 * 10 + 2 + 4);
         assertThat(ImageIO.read(out.resolve("curves.png").toFile()).getWidth()).isEqualTo(1000);
 
         String again = Cli.run("study", two(), "--out", out).ok().out();
-        assertThat(again).doesNotContain("denoising error");
+        assertThat(again).doesNotContain("of training");
         assertThat(text("table.md").lines().toList()).isEqualTo(table);
     }
 
@@ -83,9 +83,9 @@ class StudyCommandTest {
         Path file = study("{type: minutes, minutes: 0.002}", "[" + row("dit", Cli.TINY, "") + "]");
         Cli.run("study", file, "--out", folder.resolve("out")).ok();
         String last = text("dit/denoising.csv").lines().reduce((a, b) -> b).orElseThrow();
-        assertThat(Double.parseDouble(last.split(",")[1])).isGreaterThanOrEqualTo(0.12);
+        assertThat(Double.parseDouble(last.split(",", 3)[1])).isGreaterThanOrEqualTo(0.12);
         assertThat(Cli.run("study", file, "--out", folder.resolve("out")).ok().out())
-                .doesNotContain("denoising error");
+                .doesNotContain("of training");
     }
 
     @Test
