@@ -1,6 +1,7 @@
 package org.mezzotint.diffusion;
 
 import java.util.Arrays;
+import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Scalars;
@@ -20,6 +21,7 @@ public final class Denoiser {
     private final Parameterization parameterization;
     private final Variance variance;
     private final boolean clip;
+    private final Consumer<Tensor> watcher;
 
     /**
      * Puts the parts together.
@@ -38,12 +40,34 @@ public final class Denoiser {
             Parameterization parameterization,
             Variance variance,
             boolean clip) {
+        this(network, cond, chain, parameterization, variance, clip, guess -> {});
+    }
+
+    private Denoiser(
+            Network network,
+            Conditioning cond,
+            DiffusionChain chain,
+            Parameterization parameterization,
+            Variance variance,
+            boolean clip,
+            Consumer<Tensor> watcher) {
         this.network = network;
         this.cond = cond;
         this.chain = chain;
         this.parameterization = parameterization;
         this.variance = variance;
         this.clip = clip;
+        this.watcher = watcher;
+    }
+
+    /**
+     * This with someone who sees each guess of clean pictures.
+     *
+     * @param sees (N, C, H, W), alive until the step's end
+     * @return another view of the same denoiser
+     */
+    public Denoiser watched(Consumer<Tensor> sees) {
+        return new Denoiser(network, cond, chain, parameterization, variance, clip, sees);
     }
 
     /**
@@ -101,6 +125,7 @@ public final class Denoiser {
         try (Scope scope = Scope.open()) {
             Tensor output = network.evaluate(x, chain.times(levels, x), cond);
             Prediction p = interpret(output, x, levels);
+            watcher.accept(p.x0);
             return new Prediction(scope.keep(p.x0), scope.keep(p.eps), scope.keep(p.mean), scope.keep(p.logVariance));
         }
     }

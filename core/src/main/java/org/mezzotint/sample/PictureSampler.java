@@ -1,10 +1,12 @@
 package org.mezzotint.sample;
 
+import java.util.Arrays;
 import java.util.Optional;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.diffusion.Denoiser;
+import org.mezzotint.diffusion.DiffusionChain;
 import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.Network;
 import org.mezzotint.diffusion.SamplingConfig;
@@ -13,6 +15,7 @@ import org.mezzotint.diffusion.SigmaDenoiser;
 import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
+import org.mezzotint.tensor.Shapes;
 import org.mezzotint.tensor.Tensors;
 
 /**
@@ -49,38 +52,127 @@ public record PictureSampler(
         }
     }
 
+    /** Watches a batch. */
+    @FunctionalInterface
+    public interface Watch {
+        /** Sees nothing. */
+        Watch NONE = (done, total, guess) -> {};
+
+        /**
+         * Called after each step.
+         *
+         * @param done steps done
+         * @param total steps of the run
+         * @param guess the newest guess of clean pictures (N, C, H, W), about [−1, 1], valid during the call
+         */
+        void step(int done, int total, Tensor guess);
+    }
+
     /**
      * Draws one batch.
      *
      * @param seeds one a picture
      * @param labels one a picture, each below the number of classes, or equal to it for "no class"; empty for an
      *     unconditional network
-     * @param progress called after each step
+     * @param watch called after each step
      * @return (N, C, H, W), about [−1, 1], in the caller's scope
      */
-    public Tensor draw(long[] seeds, long[] labels, Sampler.Progress progress) {
-        checkLabels(seeds, labels);
+    public Tensor draw(long[] seeds, long[] labels, Watch watch) {
+        try (NoiseSource noise = NoiseSource.of(seeds)) {
+            return draw(noise, seeds.length, labels, watch);
+        }
+    }
+
+    /**
+     * Draws one batch from any noise.
+     *
+     * @param noise of the batch
+     * @param count N
+     * @param labels as for {@link #draw(long[], long[], Watch)}
+     * @param watch called after each step
+     * @return (N, C, H, W), about [−1, 1], in the caller's scope
+     */
+    public Tensor draw(NoiseSource noise, int count, long[] labels, Watch watch) {
+        checkLabels(count, labels);
         try (Scope scope = Scope.open();
-                SeededNoise noise = new SeededNoise(seeds)) {
-            Tensor start = noise.initial(shape.type(), shape.channels(), shape.height(), shape.width())
-                    .to(shape.device(), shape.type());
-            Conditioning cond = Conditioning.none();
-            if (shape.numClasses() > 0) {
-                Tensor cpu = Tensors.of(labels);
-                cond = Conditioning.classes(cpu.to(shape.device(), cpu.scalar_type()));
-            }
-            if (!sampling.solver().countsInSigma()) {
-                return scope.keep(solver().sample(denoiser(cond), start, noise, progress));
+                LatestGuess latest = new LatestGuess()) {
+            Tensor start = initial(noise);
+            Conditioning cond = conditioning(labels);
+            if (sampling.followsSchedule(diffusion) && diffusion instanceof ScheduledDiffusion scheduled) {
+                Denoiser denoiser = alongSchedule(scheduled, cond).watched(latest::remember);
+                return scope.keep(solver().sample(denoiser, start, noise, latest.telling(watch)));
             }
             double[] sigmas = sampling.sigmas(diffusion);
-            return scope.keep(sigmaSolver()
-                    .sample(
-                            sigmaDenoiser(cond),
-                            start.mul(Scalars.of(sigmas[0])),
-                            sigmas,
-                            sigmaNoise(sigmas, seeds),
-                            progress));
+            return scope.keep(follow(
+                    latest.of(sigmaDenoiser(cond)),
+                    start.mul(Scalars.of(sigmas[0])),
+                    sigmas,
+                    noise,
+                    latest.telling(watch)));
         }
+    }
+
+    /**
+     * Draws variations of a picture.
+     *
+     * @param edit what to start from and what to keep
+     * @param noise of the batch
+     * @param count N
+     * @param labels as for {@link #draw(long[], long[], Watch)}
+     * @param watch called after each step
+     * @return (N, C, H, W), about [−1, 1], in the caller's scope; a learned variance is not used
+     */
+    public Tensor edit(PictureEdit edit, NoiseSource noise, int count, long[] labels, Watch watch) {
+        checkLabels(count, labels);
+        Shapes.check("picture", edit.picture(), 1, shape.channels(), shape.height(), shape.width());
+        try (Scope scope = Scope.open();
+                LatestGuess latest = new LatestGuess()) {
+            double[] all = levels();
+            double[] sigmas = Arrays.copyOfRange(all, edit.skipped(all.length - 1), all.length);
+            Tensor drawn = follow(
+                    latest.of(edit.around(sigmaDenoiser(conditioning(labels)))),
+                    edit.start(initial(noise), sigmas[0]),
+                    sigmas,
+                    noise,
+                    latest.telling(watch));
+            return scope.keep(edit.mask().isPresent() ? edit.keepOutside(drawn) : drawn);
+        }
+    }
+
+    private Tensor initial(NoiseSource noise) {
+        return noise.initial(shape.type(), shape.channels(), shape.height(), shape.width())
+                .to(shape.device(), shape.type());
+    }
+
+    private Conditioning conditioning(long[] labels) {
+        if (shape.numClasses() == 0) {
+            return Conditioning.none();
+        }
+        Tensor cpu = Tensors.of(labels);
+        return Conditioning.classes(cpu.to(shape.device(), cpu.scalar_type()));
+    }
+
+    /** The noise levels that the settings visit, falling, and 0. */
+    private double[] levels() {
+        if (!(sampling.followsSchedule(diffusion) && diffusion instanceof ScheduledDiffusion scheduled)) {
+            return sampling.sigmas(diffusion);
+        }
+        DiffusionChain chain = scheduled.schedule().chain(sampling.steps());
+        double[] sigmas = new double[chain.steps() + 1];
+        for (int i = 0; i < chain.steps(); i++) {
+            sigmas[i] = Math.exp(-chain.logSnr(chain.steps() - 1 - i) / 2);
+        }
+        return sigmas;
+    }
+
+    /** From x = x_0 + σ·noise at the first level to the last. */
+    private Tensor follow(
+            SigmaDenoiser denoiser, Tensor start, double[] sigmas, NoiseSource noise, Sampler.Progress progress) {
+        if (sampling.solver().countsInSigma()) {
+            return sigmaSolver().sample(denoiser, start, sigmas, stepNoise(noise, sigmas), progress);
+        }
+        Tensor scaled = start.div(Scalars.of(Math.hypot(1, sigmas[0]))); // variance-preserving
+        return solver().sample(Denoiser.along(denoiser, sigmas), scaled, noise, progress);
     }
 
     private SigmaDenoiser sigmaDenoiser(Conditioning cond) {
@@ -89,13 +181,13 @@ public record PictureSampler(
     }
 
     /** A Brownian path for the SDE solvers, whose steps it ties together; independent draws for the others. */
-    private SigmaSampler.StepNoise sigmaNoise(double[] sigmas, long[] seeds) {
+    private SigmaSampler.StepNoise stepNoise(NoiseSource noise, double[] sigmas) {
         return switch (sampling.solver()) {
             case DPMPP_SDE, DPMPP_2M_SDE, DPMPP_2M_SDE_HEUN, DPMPP_3M_SDE -> {
                 double last = sigmas[Math.max(0, sigmas.length - 2)];
-                yield last < sigmas[0] ? SigmaNoise.brownian(last, sigmas[0], seeds) : SigmaNoise.independent(seeds);
+                yield last < sigmas[0] ? noise.brownian(last, sigmas[0]) : noise.independent();
             }
-            default -> SigmaNoise.independent(seeds);
+            default -> noise.independent();
         };
     }
 
@@ -121,12 +213,12 @@ public record PictureSampler(
         };
     }
 
-    private void checkLabels(long[] seeds, long[] labels) {
-        int expected = shape.numClasses() == 0 ? 0 : seeds.length;
+    private void checkLabels(int count, long[] labels) {
+        int expected = shape.numClasses() == 0 ? 0 : count;
         if (labels.length != expected) {
             throw new IllegalArgumentException(
-                    "labels must be " + (expected == 0 ? "empty for an unconditional network" : "one a seed") + ", got "
-                            + labels.length + " for " + seeds.length + " seeds");
+                    "labels must be " + (expected == 0 ? "empty for an unconditional network" : "one a picture")
+                            + ", got " + labels.length + " for " + count + " pictures");
         }
         for (long label : labels) {
             if (label < 0 || label > shape.numClasses() || (label == shape.numClasses() && !shape.nullClass())) {
@@ -135,32 +227,20 @@ public record PictureSampler(
         }
     }
 
-    /**
-     * The solver along the schedule that the settings name.
-     *
-     * @return DDPM or DDIM
-     */
-    public Sampler solver() {
+    /** DDPM or DDIM. */
+    private Sampler solver() {
         return sampling.solver() == SamplingConfig.Solver.DDPM ? new Ddpm() : new Ddim(sampling.eta());
     }
 
-    /**
-     * A denoiser for a batch, guided and on the levels that the settings say.
-     *
-     * @param cond the batch's inputs
-     * @return the denoiser
-     */
-    public Denoiser denoiser(Conditioning cond) {
-        if (sampling.followsSchedule(diffusion) && diffusion instanceof ScheduledDiffusion scheduled) {
-            return new Denoiser(
-                    guided(),
-                    cond,
-                    scheduled.schedule().chain(sampling.steps()),
-                    scheduled.parameterization(),
-                    scheduled.variance(),
-                    sampling.clip());
-        }
-        return Denoiser.along(sigmaDenoiser(cond), sampling.sigmas(diffusion));
+    /** Along the chain of the schedule that the network was trained with. */
+    private Denoiser alongSchedule(ScheduledDiffusion scheduled, Conditioning cond) {
+        return new Denoiser(
+                guided(),
+                cond,
+                scheduled.schedule().chain(sampling.steps()),
+                scheduled.parameterization(),
+                scheduled.variance(),
+                sampling.clip());
     }
 
     private Network guided() {

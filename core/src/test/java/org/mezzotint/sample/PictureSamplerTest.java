@@ -108,7 +108,7 @@ class PictureSamplerTest {
     private static double[] draw(DiffusionConfig diffusion, SamplingConfig.Solver solver, SigmaGrid grid) {
         try (Scope scope = Scope.open()) {
             return Tensors.doubles(sampler(diffusion, solver, grid)
-                    .draw(LongStream.range(0, PICTURES).toArray(), new long[0], Sampler.Progress.NONE));
+                    .draw(LongStream.range(0, PICTURES).toArray(), new long[0], PictureSampler.Watch.NONE));
         }
     }
 
@@ -169,7 +169,7 @@ class PictureSamplerTest {
     void aModelWithoutAScheduleNeedsLevels() {
         for (SamplingConfig.Solver solver : List.of(SamplingConfig.Solver.DDIM, SamplingConfig.Solver.HEUN)) {
             assertThatThrownBy(() -> sampler(PRECONDITIONED, solver, new SigmaGrid.OfSchedule())
-                            .draw(new long[] {1}, new long[0], Sampler.Progress.NONE))
+                            .draw(new long[] {1}, new long[0], PictureSampler.Watch.NONE))
                     .hasMessageContaining("take another grid, such as karras");
         }
     }

@@ -16,7 +16,6 @@ import org.mezzotint.io.Png;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.ModelBundle;
 import org.mezzotint.sample.PictureSampler;
-import org.mezzotint.sample.Sampler;
 import org.mezzotint.tensor.Devices;
 import org.mezzotint.tensor.Precision;
 import org.mezzotint.tensor.Scope;
@@ -47,7 +46,7 @@ public final class EmbedInService implements AutoCloseable {
     /** One request; safe on any thread, because threads only read the model. */
     byte[] png(long seed, long label) {
         try (Scope request = Scope.open()) {
-            Tensor picture = sampler.draw(new long[] {seed}, new long[] {label}, Sampler.Progress.NONE); // (1, 3, H, W)
+            Tensor picture = sampler.draw(new long[] {seed}, new long[] {label}, PictureSampler.Watch.NONE); // (1, 3, H, W)
             PictureSampler.Shape shape = sampler.shape();
             return Png.encode(shape.width(), shape.height(), Tensors.rgbBytes(picture), Map.of("seed", "" + seed));
         } // what the request made is freed here, whatever thread it ran on

@@ -18,7 +18,6 @@ import org.mezzotint.models.ModelBundle;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.layers.Tape;
 import org.mezzotint.sample.PictureSampler;
-import org.mezzotint.sample.Sampler;
 import org.mezzotint.tensor.Devices;
 import org.mezzotint.tensor.Precision;
 import org.mezzotint.tensor.Scope;
@@ -78,7 +77,7 @@ Optional.empty(),
                 Device cpu = Devices.cpu();
                 Model model = bundle.load(ModelBundle.Weights.EMA, Precision.FLOAT32, cpu);
                 Scope scope = Scope.open()) {
-            Tensor pictures = sampler(bundle, model).draw(seeds, labels, Sampler.Progress.NONE); // (4, 3, H, W)
+            Tensor pictures = sampler(bundle, model).draw(seeds, labels, PictureSampler.Watch.NONE); // (4, 3, H, W)
             byte[] rgb = Tensors.rgbBytes(pictures); // (4, H, W, 3)
             int length = rgb.length / seeds.length;
             for (int i = 0; i < seeds.length; i++) {

@@ -22,6 +22,8 @@ import picocli.CommandLine.Spec;
             QuickstartCommand.class,
             TrainCommand.class,
             SampleCommand.class,
+            EditCommand.class,
+            InterpolateCommand.class,
             StudyCommand.class,
             InfoCommand.class,
             PredictCommand.class,

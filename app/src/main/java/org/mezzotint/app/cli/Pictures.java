@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.IntConsumer;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.SamplingConfig;
@@ -15,7 +16,6 @@ import org.mezzotint.models.Model;
 import org.mezzotint.models.layers.Tape;
 import org.mezzotint.sample.ImageGrid;
 import org.mezzotint.sample.PictureSampler;
-import org.mezzotint.sample.Sampler;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Tensors;
 import org.mezzotint.train.ModelNetwork;
@@ -30,7 +30,21 @@ final class Pictures {
     @FunctionalInterface
     interface Sink {
         /** One picture: its place in the request, seed, class (−1 without classes) and H·W·3 bytes. */
-        void picture(int index, long seed, long label, byte[] rgb);
+        void picture(int index, long name, long label, byte[] rgb);
+    }
+
+    /** Draws a part of a request. */
+    @FunctionalInterface
+    interface Source {
+        /** Pictures {@code first} to {@code first + count} of the request, (count, C, H, W) in the caller's scope. */
+        Tensor draw(PictureSampler sampler, int first, int count, long[] labels, PictureSampler.Watch watch);
+    }
+
+    /** Sees what the model guesses on the way. */
+    @FunctionalInterface
+    interface Guesses {
+        /** After a step of a batch; the guessed pictures are made when asked for. */
+        void after(int step, Supplier<List<byte[]>> guesses);
     }
 
     Pictures(Model model, DiffusionConfig diffusion, SamplingConfig sampling, int batch) {
@@ -68,30 +82,37 @@ final class Pictures {
     }
 
     /** Draws; {@code steps} hears how many network steps times pictures are done. */
-    void draw(long[] seeds, long[] labels, Sink sink, IntConsumer steps) {
+    void draw(long[] names, long[] labels, Source source, Sink sink, IntConsumer steps, Guesses guesses) {
         int done = 0;
         int total = sampler.sampling().count(sampler.diffusion());
-        for (int first = 0; first < seeds.length; first += batch) {
-            int end = Math.min(first + batch, seeds.length);
-            long[] some = Arrays.copyOfRange(seeds, first, end);
-            long[] their = labels.length == 0 ? labels : Arrays.copyOfRange(labels, first, end);
+        for (int first = 0; first < names.length; first += batch) {
+            int count = Math.min(batch, names.length - first);
+            long[] their = labels.length == 0 ? labels : Arrays.copyOfRange(labels, first, first + count);
             int before = done;
-            Sampler.Progress progress = (step, of, x) ->
-                    steps.accept(before + (int) ((long) step * total / of) * some.length); // some count otherwise
+            PictureSampler.Watch watch = (step, of, guess) -> {
+                steps.accept(before + (int) ((long) step * total / of) * count); // some solvers count otherwise
+                guesses.after(step, () -> bytes(guess));
+            };
             try (Scope scope = Scope.open()) {
-                Tensor x = sampler.draw(some, their, progress);
-                byte[] all = Tensors.rgbBytes(x);
-                int length = all.length / some.length;
-                for (int i = 0; i < some.length; i++) {
-                    sink.picture(
-                            first + i,
-                            some[i],
-                            their.length == 0 ? -1 : their[i],
-                            Arrays.copyOfRange(all, i * length, (i + 1) * length));
+                List<byte[]> drawn = bytes(source.draw(sampler, first, count, their, watch));
+                for (int i = 0; i < count; i++) {
+                    sink.picture(first + i, names[first + i], their.length == 0 ? -1 : their[i], drawn.get(i));
                 }
             }
-            done += total * some.length;
+            done += total * count;
         }
+    }
+
+    /** H·W·3 bytes each of (N, C, H, W). */
+    private static List<byte[]> bytes(Tensor pictures) {
+        byte[] all = Tensors.rgbBytes(pictures);
+        int count = Math.toIntExact(pictures.size(0));
+        int length = all.length / count;
+        List<byte[]> each = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            each.add(Arrays.copyOfRange(all, i * length, (i + 1) * length));
+        }
+        return each;
     }
 
     /** Network steps times pictures of a request. */
@@ -112,7 +133,14 @@ final class Pictures {
     /** All pictures of a request in memory. */
     List<byte[]> list(long[] seeds, long[] labels) {
         List<byte[]> pictures = new ArrayList<>();
-        draw(seeds, labels, (index, seed, label, rgb) -> pictures.add(rgb), done -> {});
+        draw(
+                seeds,
+                labels,
+                (drawer, first, count, their, watch) ->
+                        drawer.draw(Arrays.copyOfRange(seeds, first, first + count), their, watch),
+                (index, seed, label, rgb) -> pictures.add(rgb),
+                done -> {},
+                (step, guesses) -> {});
         return pictures;
     }
 

@@ -1,28 +1,10 @@
 package org.mezzotint.app.cli;
 
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Locale;
+import java.util.Arrays;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Device;
-import org.mezzotint.diffusion.DiffusionConfig;
-import org.mezzotint.diffusion.FlowMatching;
-import org.mezzotint.diffusion.GuidanceSchedule;
-import org.mezzotint.diffusion.SamplingConfig;
-import org.mezzotint.diffusion.ScheduledDiffusion;
-import org.mezzotint.diffusion.SigmaGrid;
-import org.mezzotint.diffusion.SigmaTimes;
-import org.mezzotint.io.InputException;
-import org.mezzotint.io.NearestName;
-import org.mezzotint.io.Png;
-import org.mezzotint.models.Model;
-import org.mezzotint.models.ModelBundle;
 import org.mezzotint.models.ModelConfig;
-import org.mezzotint.sample.ImageGrid;
-import org.mezzotint.tensor.Devices;
 import org.mezzotint.tensor.Precision;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -36,12 +18,9 @@ import picocli.CommandLine.Option;
             "Draw pictures of a trained model, one a seed, the classes in turn.",
             "The picture of a seed does not depend on the other seeds, the batch size or the number of processes."
         })
-final class SampleCommand implements Callable<Integer> {
-    /** Enough to hide any picture: the usual choice where a schedule goes further. */
-    private static final double USUAL_SIGMA_MAX = 80;
-
+final class SampleCommand implements Callable<Integer>, DrawOptions.Task {
     @Mixin
-    private BundleOptions bundleOptions;
+    private DrawOptions options;
 
     @Option(
             names = "--seeds",
@@ -50,368 +29,38 @@ final class SampleCommand implements Callable<Integer> {
             description = "such as 0-99,200 (default: 0-15)")
     private String seeds;
 
-    @Option(names = "--classes", paramLabel = "RANGES", description = "such as 0-9 or 3,7 (default: all in turn)")
-    private String classes;
-
     @Option(
-            names = "--solver",
-            paramLabel = "NAME",
-            description = {
-                "ddpm, ddim, euler, euler-ancestral, heun, dpm-2, dpm-2-ancestral, lms, dpm-fast, dpm-adaptive,",
-                "dpmpp-2s-ancestral, dpmpp-sde, dpmpp-2m, dpmpp-2m-sde, dpmpp-2m-sde-heun or dpmpp-3m-sde",
-                "(default: the recipe's)"
-            })
-    private String solver;
-
-    @Option(
-            names = "--eta",
-            paramLabel = "X",
-            description = "share of noise, 0 to 1, of ddim, ancestral and SDE solvers (default: the recipe's, or the"
-                    + " solver's own)")
-    private Double eta;
-
-    @Option(
-            names = "--levels",
-            paramLabel = "NAME",
+            names = "--preview-every",
+            paramLabel = "K",
+            defaultValue = "0",
             description =
-                    "noise levels: karras, exponential, polyexponential, vp or schedule (default: the recipe's; for another"
-                            + " solver schedule for ddpm and ddim, else karras)")
-    private String levels;
-
-    @Option(
-            names = "--sigma-min",
-            paramLabel = "X",
-            description = "lowest noise level of karras, exponential, polyexponential (default: the schedule's)")
-    private Double sigmaMin;
-
-    @Option(
-            names = "--sigma-max",
-            paramLabel = "X",
-            description = "highest noise level (default: the schedule's, at most 80)")
-    private Double sigmaMax;
-
-    @Option(names = "--rho", paramLabel = "X", description = "of karras (default: 7) and polyexponential (default: 1)")
-    private Double rho;
-
-    @Option(
-            names = "--steps",
-            paramLabel = "N",
-            description = "number of steps, or a spacing such as ddim50 (default: the recipe's)")
-    private String steps;
-
-    @Option(
-            names = "--guidance",
-            paramLabel = "S",
-            description = "guidance by the null class, or by --guide; 1 is none (default: the recipe's)")
-    private Double guidance;
-
-    @Option(
-            names = "--guidance-interval",
-            paramLabel = "LOW,HIGH",
-            split = ",",
-            description = "guide only at noise levels above LOW and up to HIGH, such as 0.28,2.9")
-    private double[] guidanceInterval;
-
-    @Option(
-            names = "--guidance-power",
-            paramLabel = "P",
-            description = "let guidance grow towards the clean end by a cosine of this power, such as 4")
-    private Double guidancePower;
-
-    @Option(
-            names = "--guide",
-            paramLabel = "MODEL",
-            description =
-                    "a weaker model of the same task, such as an early checkpoint, to guide away from (autoguidance)")
-    private Path guide;
-
-    @Option(
-            names = "--guided-channels",
-            paramLabel = "WHICH",
-            description = "all, or first-three as in the DiT paper (default: the recipe's)")
-    private String guidedChannels;
-
-    @Option(names = "--batch", paramLabel = "N", defaultValue = "32", description = "pictures at once (default: 32)")
-    private int batch;
-
-    @Option(
-            names = "--precision",
-            paramLabel = "NAME",
-            defaultValue = "float32",
-            description = "float32, bfloat16 or float64 (default: float32)")
-    private String precision;
-
-    @Option(names = "--out", paramLabel = "PATH", description = "a folder for PNG files, or a .zip or .npz file")
-    private Path out;
-
-    @Option(names = "--grid", paramLabel = "FILE", description = "a PNG with all pictures on one sheet")
-    private Path grid;
-
-    @Mixin
-    private MachineOptions machine;
+                    "after every K steps, a sheet of the clean pictures that the model guesses then, beside --grid")
+    private int previewEvery;
 
     @Override
     public Integer call() {
-        if (out == null && grid == null) {
-            throw new IllegalArgumentException("give --out (folder, .zip or .npz) or --grid (.png)");
-        }
-        if (batch < 1) {
-            throw new IllegalArgumentException("--batch must be at least 1, got " + batch);
-        }
-        long[] allSeeds = Sizes.ranges("--seeds", seeds);
-        if (grid != null) {
-            PictureOutput.checkFile(grid);
-        }
-        Device device = machine.open();
-        Precision numbers = Precision.parse(precision);
-        Path file = bundleOptions.file();
-        try (ModelBundle bundle = ModelBundle.open(file)) {
-            ModelConfig config = bundle.config();
-            if (config.channels() != 3 && config.channels() != 1) {
-                throw new InputException(file + " draws latents of " + config.channels()
-                        + " channels, which no autoencoder of this version can turn into pictures");
-            }
-            long[] labels = labels(config, allSeeds.length);
-            DiffusionConfig diffusion = bundle.section("diffusion", DiffusionConfig.class);
-            SamplingConfig sampling = sampling(bundle.section("sampling", SamplingConfig.class), diffusion);
-            checkSpacing(diffusion, sampling);
-            checkMemory(config, sampling);
-            if (guide != null && sampling.guidance() == 1) {
-                throw new IllegalArgumentException("--guide needs a --guidance other than 1");
-            }
-            try (Model weaker = guide == null ? null : weaker(config, diffusion, numbers, device);
-                    Model model = bundle.load(bundleOptions.weights(bundle), numbers, device)) {
-                int atOnce = Math.min(batch, allSeeds.length);
-                if (device.is_cpu() && numbers != Precision.FLOAT64) {
-                    model.pack(sampling.guidance() == 1 || weaker != null ? atOnce : 2 * atOnce);
-                    if (weaker != null) {
-                        weaker.pack(atOnce);
-                    }
-                }
-                draw(
-                        new Pictures(model, Optional.ofNullable(weaker), diffusion, sampling, atOnce),
-                        config,
-                        allSeeds,
-                        labels);
-            }
-        }
-        return 0;
+        return options.run(this);
     }
 
-    /** The model of --guide, which must have the same inputs, outputs and training. */
-    private Model weaker(ModelConfig config, DiffusionConfig diffusion, Precision numbers, Device device) {
-        Path file = BundleOptions.find(guide);
-        try (ModelBundle bundle = ModelBundle.open(file)) {
-            ModelConfig other = bundle.config();
-            if (other.height() != config.height()
-                    || other.width() != config.width()
-                    || other.channels() != config.channels()
-                    || other.numClasses() != config.numClasses()) {
-                throw new InputException(String.format(
-                        Locale.ROOT,
-                        "--guide must draw pictures like the model's (%d×%d, %d channels, %d classes), %s has %d×%d, %d and %d",
-                        config.height(),
-                        config.width(),
-                        config.channels(),
-                        config.numClasses(),
-                        file,
-                        other.height(),
-                        other.width(),
-                        other.channels(),
-                        other.numClasses()));
-            }
-            if (!bundle.section("diffusion", DiffusionConfig.class).equals(diffusion)) {
-                throw new InputException(
-                        "--guide must be trained like the model, " + file + " has another diffusion section");
-            }
-            return bundle.load(bundle.hasEma() ? ModelBundle.Weights.EMA : ModelBundle.Weights.RAW, numbers, device);
-        }
+    @Override
+    public long[] names() {
+        return Sizes.ranges("--seeds", seeds);
     }
 
-    private static void checkSpacing(DiffusionConfig diffusion, SamplingConfig sampling) {
-        try {
-            sampling.count(diffusion);
-        } catch (IllegalArgumentException e) {
-            throw new IllegalArgumentException("--steps: " + e.getMessage(), e);
-        }
-        sampling.check(diffusion);
+    @Override
+    public Map<String, String> settings() {
+        return Map.of("seeds", seeds);
     }
 
-    private void checkMemory(ModelConfig config, SamplingConfig sampling) {
-        long atOnce = sampling.guidance() == 1 ? batch : 2L * batch;
-        long needed = config.cost().samplingBytes(atOnce);
-        Devices.availableMemory().ifPresent(free -> {
-            if (needed > free) {
-                throw new InputException("a batch of " + batch + " pictures needs about " + Sizes.bytes(needed)
-                        + " of memory, " + Sizes.bytes(free) + " are free: lower --batch");
-            }
-        });
+    @Override
+    public Pictures.Source source(ModelConfig config, Precision numbers, Device device) {
+        long[] all = names();
+        return (sampler, first, count, labels, watch) ->
+                sampler.draw(Arrays.copyOfRange(all, first, first + count), labels, watch);
     }
 
-    private long[] labels(ModelConfig config, int count) {
-        long[] wanted = classes == null ? new long[0] : Sizes.ranges("--classes", classes);
-        if (wanted.length > 0 && config.numClasses() == 0) {
-            throw new IllegalArgumentException("--classes: the model is unconditional");
-        }
-        for (long label : wanted) {
-            if (label >= config.numClasses()) {
-                throw new IllegalArgumentException(
-                        "--classes must be 0 to " + (config.numClasses() - 1) + " for this model, got " + label);
-            }
-        }
-        return Pictures.inTurn(wanted, count, config.numClasses());
-    }
-
-    private SamplingConfig sampling(SamplingConfig recipe, DiffusionConfig diffusion) {
-        SamplingConfig.Solver chosen = solver == null ? recipe.solver() : named(solver);
-        double noise = eta != null ? eta : chosen == recipe.solver() ? recipe.eta() : chosen.usualEta();
-        SamplingConfig.GuidedChannels channels = recipe.guidedChannels();
-        if (guidedChannels != null) {
-            channels = switch (guidedChannels) {
-                case "all" -> SamplingConfig.GuidedChannels.ALL;
-                case "first-three" -> SamplingConfig.GuidedChannels.FIRST_THREE;
-                default ->
-                    throw new IllegalArgumentException(
-                            "--guided-channels must be all or first-three, got " + guidedChannels);
-            };
-        }
-        SigmaGrid levelsOf = grid(chosen, recipe, diffusion);
-        return new SamplingConfig(
-                chosen,
-                noise,
-                steps(chosen, levelsOf, recipe, diffusion),
-                levelsOf,
-                guidance == null ? recipe.guidance() : guidance,
-                guidanceSchedule(recipe),
-                channels,
-                recipe.clip());
-    }
-
-    private GuidanceSchedule guidanceSchedule(SamplingConfig recipe) {
-        if (guidanceInterval != null && guidancePower != null) {
-            throw new IllegalArgumentException("give --guidance-interval or --guidance-power, not both");
-        }
-        if (guidanceInterval != null && guidanceInterval.length != 2) {
-            throw new IllegalArgumentException(
-                    "--guidance-interval must be two noise levels, such as 0.28,2.9, got " + guidanceInterval.length);
-        }
-        return guidanceInterval != null
-                ? new GuidanceSchedule.Interval(guidanceInterval[0], guidanceInterval[1])
-                : guidancePower != null ? new GuidanceSchedule.PowerCosine(guidancePower) : recipe.guidanceSchedule();
-    }
-
-    private static SamplingConfig.Solver named(String name) {
-        List<String> labels = new ArrayList<>();
-        for (SamplingConfig.Solver each : SamplingConfig.Solver.values()) {
-            if (each.label().equalsIgnoreCase(name)) {
-                return each;
-            }
-            labels.add(each.label());
-        }
-        throw new IllegalArgumentException("--solver: unknown solver " + name + ", " + NearestName.hint(name, labels));
-    }
-
-    /** The noise levels: as asked, else the recipe's for its own solver, else the usual ones. */
-    private SigmaGrid grid(SamplingConfig.Solver chosen, SamplingConfig recipe, DiffusionConfig diffusion) {
-        boolean asked = levels != null || sigmaMin != null || sigmaMax != null || rho != null;
-        if (!asked && !chosen.countsInSigma() && diffusion instanceof ScheduledDiffusion) {
-            return recipe.solver().countsInSigma() ? new SigmaGrid.OfSchedule() : recipe.grid();
-        }
-        if (!asked && diffusion instanceof FlowMatching) {
-            return recipe.grid();
-        }
-        boolean own =
-                recipe.grid() instanceof SigmaGrid.Formula || recipe.solver().countsInSigma();
-        SigmaTimes times = diffusion.times();
-        Shape usual = Shape.of(
-                own ? Optional.of(recipe.grid()) : Optional.empty(),
-                levels,
-                times.min(),
-                Math.min(times.max(), USUAL_SIGMA_MAX));
-        String name = usual.name();
-        if (rho != null && !name.equals("karras") && !name.equals("polyexponential")) {
-            throw new IllegalArgumentException("--rho is for karras and polyexponential only, got " + name);
-        }
-        if ((sigmaMin != null || sigmaMax != null) && (name.equals("vp") || name.equals("schedule"))) {
-            throw new IllegalArgumentException("--sigma-min and --sigma-max are not for " + name);
-        }
-        double low = sigmaMin == null ? usual.low() : sigmaMin;
-        double high = sigmaMax == null ? usual.high() : sigmaMax;
-        double power = rho == null ? usual.rho() : rho;
-        return switch (name) {
-            case "karras" -> new SigmaGrid.Karras(low, high, power);
-            case "exponential" -> new SigmaGrid.Exponential(low, high);
-            case "polyexponential" -> new SigmaGrid.Polyexponential(low, high, power);
-            case "vp" -> recipe.grid() instanceof SigmaGrid.Vp vp ? vp : new SigmaGrid.Vp(19.9, 0.1, 1e-3);
-            case "schedule" -> new SigmaGrid.OfSchedule();
-            default ->
-                throw new IllegalArgumentException("--levels: unknown levels " + levels + ", "
-                        + NearestName.hint(
-                                levels, List.of("karras", "exponential", "polyexponential", "vp", "schedule")));
-        };
-    }
-
-    /** Name and numbers of noise levels where no option says otherwise. */
-    private record Shape(String name, double low, double high, double rho) {
-        /** The recipe's where it has levels of that name, else the usual ones over the schedule. */
-        static Shape of(Optional<SigmaGrid> recipe, String asked, double low, double high) {
-            Shape own = recipe.map(grid -> of(grid, low, high)).orElse(new Shape("karras", low, high, 7));
-            String name = asked == null ? own.name() : asked.toLowerCase(Locale.ROOT);
-            return name.equals(own.name()) ? own : new Shape(name, low, high, name.equals("karras") ? 7 : 1);
-        }
-
-        private static Shape of(SigmaGrid grid, double low, double high) {
-            if (grid instanceof SigmaGrid.Karras karras) {
-                return new Shape("karras", karras.sigmaMin(), karras.sigmaMax(), karras.rho());
-            }
-            if (grid instanceof SigmaGrid.Exponential even) {
-                return new Shape("exponential", even.sigmaMin(), even.sigmaMax(), 1);
-            }
-            if (grid instanceof SigmaGrid.Polyexponential power) {
-                return new Shape("polyexponential", power.sigmaMin(), power.sigmaMax(), power.rho());
-            }
-            return new Shape(grid instanceof SigmaGrid.Vp ? "vp" : "schedule", low, high, 1);
-        }
-    }
-
-    /** The steps asked for, else the recipe's; a spacing of the schedule, which other levels do not know, as its length. */
-    private String steps(
-            SamplingConfig.Solver chosen, SigmaGrid grid, SamplingConfig recipe, DiffusionConfig diffusion) {
-        boolean follows = !chosen.countsInSigma() && grid instanceof SigmaGrid.OfSchedule;
-        return steps != null || follows || !recipe.followsSchedule(diffusion)
-                ? Optional.ofNullable(steps).orElse(recipe.steps())
-                : Integer.toString(recipe.count(diffusion));
-    }
-
-    private void draw(Pictures pictures, ModelConfig config, long[] allSeeds, long[] labels) {
-        List<byte[]> forGrid = new ArrayList<>();
-        Map<String, String> settings = pictures.settings();
-        settings.put("model", bundleOptions.file().toString());
-        int count = allSeeds.length;
-        try (Progress progress = new Progress("sample", "steps", 0, pictures.work(count));
-                PictureOutput output = out == null
-                        ? PictureOutput.none()
-                        : PictureOutput.open(out, count, config.height(), config.width(), settings)) {
-            pictures.draw(
-                    allSeeds,
-                    labels,
-                    (index, seed, label, rgb) -> {
-                        output.add(seed, label, rgb);
-                        if (grid != null) {
-                            forGrid.add(rgb);
-                        }
-                    },
-                    done -> progress.show(done, String.format(Locale.ROOT, "%d pictures", count)));
-            output.finish();
-        }
-        if (grid != null) {
-            ImageGrid.Sheet sheet = pictures.grid(forGrid);
-            settings.put("seeds", seeds);
-            Png.write(grid, sheet.width(), sheet.height(), sheet.rgb(), settings);
-            System.out.println("wrote " + grid);
-        }
-        if (out != null) {
-            System.out.println("wrote " + count + " pictures to " + out);
-        }
+    @Override
+    public int previewEvery() {
+        return previewEvery;
     }
 }
