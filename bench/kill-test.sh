@@ -36,7 +36,7 @@ training: {seed: 0, durationImages: 100000000, batchSize: 8, accumulation: 1, pr
 validation: {images: 6, everyImages: 3200}
 checkpoints: {everyImages: 120, keep: 3, milestoneImages: 0}
 previews: {everyImages: 4800, count: 4}
-sampling: {solver: ddim, eta: 0.0, steps: "5", grid: {type: schedule}, guidance: 1.5, guidanceSchedule: {type: constant}, guidedChannels: all, clip: true}
+sampling: {solver: ddim, eta: 0.0, steps: "5", grid: {type: schedule}, guidance: 1.5, guidanceSchedule: {type: constant}, guidedChannels: all, roundTimes: false, clip: true}
 expected: {result: "none", hardware: "any", minutes: 0.1}
 RECIPE
 

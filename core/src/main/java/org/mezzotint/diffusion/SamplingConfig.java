@@ -14,6 +14,7 @@ import java.util.Locale;
  * @param guidance scale of guidance, by the null class or by a weaker model; 1 is none
  * @param guidanceSchedule how it depends on the noise level
  * @param guidedChannels which channels of the prediction are guided
+ * @param roundTimes whether a network of numbered levels is told the nearest one where a solver visits a level between two
  * @param clip whether the clean picture that each step predicts is clipped to [−1, 1]
  */
 public record SamplingConfig(
@@ -24,6 +25,7 @@ public record SamplingConfig(
         double guidance,
         GuidanceSchedule guidanceSchedule,
         GuidedChannels guidedChannels,
+        boolean roundTimes,
         boolean clip) {
     /** Nominal: in thousandths of the way. */
     private static final int ADAPTIVE_STEPS = 1000;
@@ -207,6 +209,11 @@ public record SamplingConfig(
      * @throws IllegalArgumentException naming what does not fit
      */
     public void check(DiffusionConfig diffusion) {
+        if (roundTimes
+                && !(diffusion instanceof ScheduledDiffusion scheduled
+                        && scheduled.schedule() instanceof NoiseSchedule.Discrete)) {
+            throw new IllegalArgumentException("roundTimes is for models of a discrete schedule only");
+        }
         if (followsSchedule(diffusion)) {
             count(diffusion);
         } else {

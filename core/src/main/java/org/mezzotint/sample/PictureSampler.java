@@ -244,12 +244,13 @@ public record PictureSampler(
     }
 
     private Network guided() {
+        Network told = sampling.roundTimes() ? (x, t, cond) -> network.evaluate(x, t.round(), cond) : network;
         if (sampling.guidance() == 1) {
-            return network;
+            return told;
         }
         Guidance guidance = Guidance.of(sampling, diffusion, shape.channels());
         return guide.isPresent()
-                ? guidance.auto(network, guide.get())
-                : guidance.classifierFree(network, Guidance.nullClass(shape.numClasses()));
+                ? guidance.auto(told, guide.get())
+                : guidance.classifierFree(told, Guidance.nullClass(shape.numClasses()));
     }
 }

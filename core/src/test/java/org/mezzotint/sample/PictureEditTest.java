@@ -52,6 +52,7 @@ class PictureEditTest {
                         1,
                         new GuidanceSchedule.Constant(),
                         SamplingConfig.GuidedChannels.ALL,
+                        false,
                         false),
                 new PictureSampler.Shape(1, 4, 4, 0, false, ScalarType.Double, new Device("cpu")));
     }

@@ -101,6 +101,7 @@ class PictureSamplerTest {
                         1,
                         new GuidanceSchedule.Constant(),
                         SamplingConfig.GuidedChannels.ALL,
+                        false,
                         false),
                 new PictureSampler.Shape(1, SIDE, SIDE, 0, false, ScalarType.Double, new Device("cpu")));
     }

@@ -33,6 +33,7 @@ class SamplingMemoryTest {
                 1.5,
                 new GuidanceSchedule.Constant(),
                 SamplingConfig.GuidedChannels.ALL,
+                false,
                 false);
         List<Long> counts = new ArrayList<>();
         try (Scope scope = Scope.open();

@@ -10,9 +10,11 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.mezzotint.diffusion.Network;
 import org.mezzotint.diffusion.SigmaDenoiser;
 import org.mezzotint.diffusion.SigmaGrid;
 import org.mezzotint.golden.Golden;
+import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Tensors;
@@ -327,6 +329,53 @@ class SigmaSamplerGoldenTest {
                         };
                 String name = grid.get("name").asText();
                 Golden.assertClose(name, ours.sigmas(args.get("n").asInt()), golden.doubles("out." + name), 1e-10);
+            }
+        }
+    }
+
+    /** Row y of in.mu and in.s, the last one the null class; the network is D itself, called in its own terms. */
+    private static Network byClass(Golden golden, ScalarType type, int[] batches) {
+        return (x, t, cond) -> {
+            Tensor labels = cond.get(Conditioning.CLASS);
+            Tensor mean = golden.get("in.mu", type).index_select(0, labels);
+            Tensor variance = golden.get("in.s", type).index_select(0, labels).square();
+            Tensor noise = t.square().view(-1, 1, 1, 1).to(x.device(), Tensors.type(x));
+            batches[0] = Math.toIntExact(x.size(0));
+            return variance.mul(x).add(noise.mul(mean)).div(variance.add(noise));
+        };
+    }
+
+    @Test
+    void guidanceEqualsTheReferences() {
+        for (ScalarType type : List.of(ScalarType.Double, ScalarType.Float)) {
+            try (Golden golden = Golden.open("ksampling/guidance");
+                    Scope scope = Scope.open()) {
+                Conditioning cond = Conditioning.classes(golden.longs("in.class_cond"));
+                int nullClass = Math.toIntExact(golden.get("in.mu", type).size(0)) - 1;
+                double[] sigmas = golden.doubles("in.sigmas");
+                for (JsonNode each : golden.config().get("scales")) {
+                    double scale = each.asDouble();
+                    String out = "out.s" + scale + ".";
+                    int[] batches = new int[1];
+                    Network guided = Guidance.constant(scale, 1)
+                            .classifierFree(byClass(golden, type, batches), Guidance.nullClass(nullClass));
+                    SigmaDenoiser denoiser = (x, sigma) -> guided.evaluate(x, Tensors.of(sigma), cond);
+                    Golden.assertClose(
+                            out + "denoised",
+                            Tensors.doubles(denoiser.denoise(golden.get("in.x", type), golden.doubles("in.sigma"))),
+                            golden.doubles(out + "denoised"),
+                            golden.tolerance(type));
+                    assertThat(batches[0]).isEqualTo((int) golden.longs(out + "model_batch")[0]);
+                    Tensor drawn = new DpmPp2MSde(0, 1, DpmPp2MSde.Correction.HEUN)
+                            .sample(
+                                    denoiser,
+                                    golden.get("in.x_T", type),
+                                    sigmas,
+                                    SigmaNoise.independent(0, 1, 2, 3),
+                                    Sampler.Progress.NONE);
+                    Golden.assertClose(
+                            out + "x_0", Tensors.doubles(drawn), golden.doubles(out + "x_0"), golden.tolerance(type));
+                }
             }
         }
     }

@@ -50,7 +50,7 @@ Optional.empty(),
                         "20",
                         new SigmaGrid.OfSchedule(),
                         GUIDANCE,
-                        new GuidanceSchedule.Constant(), SamplingConfig.GuidedChannels.ALL,
+                        new GuidanceSchedule.Constant(), SamplingConfig.GuidedChannels.ALL, false,
                         true),
                 new PictureSampler.Shape(
                         config.channels(),

@@ -159,6 +159,7 @@ final class Pictures {
         if (s.guidance() != 1) {
             text.put("guidance schedule", Yaml.toJson(s.guidanceSchedule()));
         }
+        text.put("round times", Boolean.toString(s.roundTimes()));
         text.put("clip", Boolean.toString(s.clip()));
         return text;
     }

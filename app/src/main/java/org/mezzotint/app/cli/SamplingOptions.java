@@ -104,6 +104,11 @@ final class SamplingOptions {
             description = "all, or first-three as in the DiT paper (default: the recipe's)")
     private String guidedChannels;
 
+    @Option(
+            names = "--round-times",
+            description = "tell a model of numbered levels the nearest one where the solver visits a level between two")
+    private boolean roundTimes;
+
     /** The settings, which go together and with the training. */
     SamplingConfig resolve(SamplingConfig recipe, DiffusionConfig diffusion) {
         SamplingConfig sampling = sampling(recipe, diffusion);
@@ -178,6 +183,7 @@ final class SamplingOptions {
                 guidance == null ? recipe.guidance() : guidance,
                 guidanceSchedule(recipe),
                 channels,
+                recipe.roundTimes() || roundTimes,
                 recipe.clip());
     }
 

@@ -335,6 +335,7 @@ class SampleCommandTest {
                 List.of("--levels", "schedule"),
                 List.of("--levels", "vp"),
                 List.of("--solver", "ddim", "--levels", "karras"),
+                List.of("--levels", "karras", "--round-times"),
                 List.of("--sigma-max", "5"),
                 List.of("--sigma-min", "0.3"))) {
             Path out = folder.resolve("levels" + drawn.size());
@@ -434,6 +435,8 @@ class SampleCommandTest {
 
     @Test
     void aModelTrainedWithoutAScheduleHasNoLevelsOfItsOwn() {
+        Cli.run("sample", preconditioned, "--round-times", "--out", folder.resolve("none"))
+                .fails(2, "roundTimes is for models of a discrete schedule only");
         Cli.run("sample", preconditioned, "--levels", "schedule", "--out", folder.resolve("none"))
                 .fails(2, "a preconditioned model was trained without a schedule: take another grid, such as karras");
     }
