@@ -18,17 +18,17 @@ public enum Interpolant {
         }
 
         @Override
-        double alphaRate(double t) {
+        public double alphaRate(double t) {
             return -1;
         }
 
         @Override
-        double sigmaRate(double t) {
+        public double sigmaRate(double t) {
             return 1;
         }
 
         @Override
-        double time(double ratio) {
+        public double time(double ratio) {
             return ratio / (1 + ratio);
         }
     },
@@ -46,17 +46,17 @@ public enum Interpolant {
         }
 
         @Override
-        double alphaRate(double t) {
+        public double alphaRate(double t) {
             return -Math.PI / 2 * sigma(t);
         }
 
         @Override
-        double sigmaRate(double t) {
+        public double sigmaRate(double t) {
             return Math.PI / 2 * alpha(t);
         }
 
         @Override
-        double time(double ratio) {
+        public double time(double ratio) {
             return 2 / Math.PI * Math.atan(ratio);
         }
     };
@@ -77,14 +77,29 @@ public enum Interpolant {
      */
     public abstract double sigma(double t);
 
-    /** dα/dt. */
-    abstract double alphaRate(double t);
+    /**
+     * dα/dt.
+     *
+     * @param t 0 to 1
+     * @return at most 0
+     */
+    public abstract double alphaRate(double t);
 
-    /** dσ/dt. */
-    abstract double sigmaRate(double t);
+    /**
+     * dσ/dt.
+     *
+     * @param t 0 to 1
+     * @return at least 0
+     */
+    public abstract double sigmaRate(double t);
 
-    /** The t at which σ/α is this. */
-    abstract double time(double ratio);
+    /**
+     * The time of a level.
+     *
+     * @param ratio σ/α, at least 0
+     * @return t, 0 to 1
+     */
+    public abstract double time(double ratio);
 
     /** α·σ' − σ·α', by which velocities are turned into pictures; above 0. */
     double determinant(double t) {

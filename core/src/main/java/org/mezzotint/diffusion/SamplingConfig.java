@@ -79,7 +79,13 @@ public record SamplingConfig(
         DPMPP_2M_SDE_HEUN(true, true, 1),
         /** DPM-Solver++(3M) for the SDE. */
         @JsonProperty("dpmpp-3m-sde")
-        DPMPP_3M_SDE(true, true, 1);
+        DPMPP_3M_SDE(true, true, 1),
+        /** Heun on the velocity of flow matching, in its own time: two evaluations a step. */
+        @JsonProperty("flow-heun")
+        FLOW_HEUN(true, false, 0),
+        /** Euler on the velocity of flow matching, with noise. */
+        @JsonProperty("flow-sde")
+        FLOW_SDE(true, true, 1);
 
         private final boolean countsInSigma;
         private final boolean takesEta;

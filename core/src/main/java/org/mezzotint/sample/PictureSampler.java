@@ -8,6 +8,8 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.diffusion.Denoiser;
 import org.mezzotint.diffusion.DiffusionChain;
 import org.mezzotint.diffusion.DiffusionConfig;
+import org.mezzotint.diffusion.FlowMatching;
+import org.mezzotint.diffusion.Interpolant;
 import org.mezzotint.diffusion.Network;
 import org.mezzotint.diffusion.SamplingConfig;
 import org.mezzotint.diffusion.ScheduledDiffusion;
@@ -209,6 +211,8 @@ public record PictureSampler(
             case DPMPP_2M_SDE -> new DpmPp2MSde(eta, 1, DpmPp2MSde.Correction.MIDPOINT);
             case DPMPP_2M_SDE_HEUN -> new DpmPp2MSde(eta, 1, DpmPp2MSde.Correction.HEUN);
             case DPMPP_3M_SDE -> new DpmPp3MSde(eta, 1);
+            case FLOW_HEUN -> new FlowHeun(interpolant());
+            case FLOW_SDE -> new FlowSde(interpolant(), eta);
             case DDPM, DDIM -> throw new IllegalStateException(sampling.solver().label() + " walks along a chain");
         };
     }
@@ -225,6 +229,11 @@ public record PictureSampler(
                 throw new IllegalArgumentException("class must be 0 to " + (shape.numClasses() - 1) + ", got " + label);
             }
         }
+    }
+
+    /** The path of flow matching; the straight one for models of another training. */
+    private Interpolant interpolant() {
+        return diffusion instanceof FlowMatching flow ? flow.interpolant() : Interpolant.LINEAR;
     }
 
     /** DDPM or DDIM. */

@@ -3,17 +3,18 @@
  *
  * <p>Start with {@link org.mezzotint.sample.PictureSampler} (seeds and classes in, pictures out) and its parts:
  * {@link org.mezzotint.sample.Sampler} with its kinds {@link org.mezzotint.sample.Ddpm} and
- * {@link org.mezzotint.sample.Ddim}, {@link org.mezzotint.sample.Guidance} (which turns a network into a guided one) and
- * {@link org.mezzotint.sample.SeededNoise} (one random stream a picture).
+ * {@link org.mezzotint.sample.Ddim}, {@link org.mezzotint.sample.Guidance} (which turns a network into a guided one),
+ * {@link org.mezzotint.sample.NoiseSource} (one random stream a picture, or the way between two) and
+ * {@link org.mezzotint.sample.PictureEdit} (what to start from and what to keep).
  *
  * <p>{@link org.mezzotint.sample.SigmaSampler} is the second family: solvers such as {@link org.mezzotint.sample.DpmPp2M} that
  * count in noise levels σ and see a model as a {@link org.mezzotint.diffusion.SigmaDenoiser}. Its random numbers come from
- * {@link org.mezzotint.sample.SigmaNoise}, its levels from a {@link org.mezzotint.diffusion.SigmaGrid}.
+ * {@link org.mezzotint.sample.NoiseSource}, its levels from a {@link org.mezzotint.diffusion.SigmaGrid}.
  *
  * <pre>
- *   seeds ─ SeededNoise.initial ─ Sampler.sample(Denoiser, x, …) ─ pictures (N, C, H, W) in [−1, 1]
+ *   seeds ─ NoiseSource.initial ─ Sampler.sample(Denoiser, x, …) ─ pictures (N, C, H, W) in [−1, 1]
  *   Network ─ Guidance ─ Network ─ Denoiser ┘
- *                                └ VpDenoiser ─ SigmaSampler.sample(…, sigmas, SigmaNoise) ─ pictures
+ *                       DiffusionConfig.denoiser ─ SigmaSampler.sample(…, sigmas, NoiseSource) ─ pictures
  * </pre>
  *
  * <p>Schedule, parameterization, solver and guidance combine freely. A picture depends on its own seed only, not on the

@@ -14,6 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.mezzotint.diffusion.Interpolant;
 import org.mezzotint.diffusion.SigmaDenoiser;
 import org.mezzotint.diffusion.SigmaGrid;
 import org.mezzotint.io.InputException;
@@ -53,6 +54,10 @@ class SigmaSamplerTest {
             case "dpmpp-2m-sde" -> new DpmPp2MSde(eta, 1, DpmPp2MSde.Correction.MIDPOINT);
             case "dpmpp-2m-sde-heun" -> new DpmPp2MSde(eta, 1, DpmPp2MSde.Correction.HEUN);
             case "dpmpp-3m-sde" -> new DpmPp3MSde(eta, 1);
+            case "flow-heun" -> new FlowHeun(Interpolant.LINEAR);
+            case "flow-heun-trigonometric" -> new FlowHeun(Interpolant.TRIGONOMETRIC);
+            case "flow-sde" -> new FlowSde(Interpolant.LINEAR, eta);
+            case "flow-sde-trigonometric" -> new FlowSde(Interpolant.TRIGONOMETRIC, eta);
             default -> throw new IllegalArgumentException(name);
         };
     }
@@ -90,7 +95,11 @@ class SigmaSamplerTest {
         "dpmpp-2m, 2",
         "dpmpp-2m-sde, 2",
         "dpmpp-2m-sde-heun, 2",
-        "dpmpp-3m-sde, 2"
+        "dpmpp-3m-sde, 2",
+        "flow-heun, 2",
+        "flow-heun-trigonometric, 2",
+        "flow-sde, 1",
+        "flow-sde-trigonometric, 1"
     })
     void withoutNoiseEachSolverConvergesAtItsOrder(String name, int order) {
         SigmaSampler solver = solver(name, 0);
@@ -101,6 +110,95 @@ class SigmaSamplerTest {
         assertThat(fine).isLessThan(0.02);
         if (name.startsWith("euler")) {
             assertThat(slope).isLessThan(1.2);
+        }
+    }
+
+    /** Two kinds of pixels, N(−1, ¼) twice as often as N(1.5, 1/9): the best guess bends between them. */
+    private static double mixture(double x, double sigma) {
+        double[] means = {-1, 1.5};
+        double[] variances = {0.25, 1.0 / 9};
+        double[] shares = {2, 1};
+        double weights = 0;
+        double sum = 0;
+        for (int k = 0; k < 2; k++) {
+            double total = variances[k] + sigma * sigma;
+            double weight = shares[k] / Math.sqrt(total) * Math.exp(-(x - means[k]) * (x - means[k]) / (2 * total));
+            weights += weight;
+            sum += weight * (variances[k] * x + sigma * sigma * means[k]) / total;
+        }
+        return sum / weights;
+    }
+
+    private static final SigmaDenoiser MIXTURE = (x, sigma) -> {
+        double[] values = Tensors.doubles(x);
+        for (int i = 0; i < values.length; i++) {
+            values[i] = mixture(values[i], sigma[i * sigma.length / values.length]);
+        }
+        return Tensors.of(values).view(x.shape());
+    };
+
+    /** The end of the mixture's probability flow by Runge and Kutta's classical method in ln σ, in plain doubles. */
+    private static double flow(double start) {
+        int n = 20_000;
+        double h = Math.log(LAST / FIRST) / n;
+        double x = start;
+        for (int i = 0; i < n; i++) {
+            double s = Math.log(FIRST) + i * h;
+            double k1 = x - mixture(x, Math.exp(s));
+            double k2 = x + h / 2 * k1 - mixture(x + h / 2 * k1, Math.exp(s + h / 2));
+            double k3 = x + h / 2 * k2 - mixture(x + h / 2 * k2, Math.exp(s + h / 2));
+            double k4 = x + h * k3 - mixture(x + h * k3, Math.exp(s + h));
+            x += h / 6 * (k1 + 2 * k2 + 2 * k3 + k4);
+        }
+        return x;
+    }
+
+    private static double mixtureError(SigmaSampler solver, int steps) {
+        double worst = 0;
+        for (double start : new double[] {13, -8}) {
+            try (Scope scope = Scope.open()) {
+                Tensor x = Tensors.of(start).view(1, 1, 1, 1);
+                Tensor end = solver.sample(MIXTURE, x, levels(steps), UNUSED, Sampler.Progress.NONE);
+                worst = Math.max(worst, Math.abs(Tensors.doubles(end)[0] - flow(start)));
+            }
+        }
+        return worst;
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "euler, 1",
+        "euler-ancestral, 1",
+        "heun, 2",
+        "dpm-2, 2",
+        "dpm-2-ancestral, 2",
+        "lms, 2",
+        "dpm-fast, 2",
+        "dpmpp-2s-ancestral, 2",
+        "dpmpp-sde, 2",
+        "dpmpp-2m, 2",
+        "dpmpp-2m-sde, 2",
+        "dpmpp-2m-sde-heun, 2",
+        "dpmpp-3m-sde, 2",
+        "flow-heun, 2",
+        "flow-heun-trigonometric, 2",
+        "flow-sde, 1",
+        "flow-sde-trigonometric, 1"
+    })
+    void alsoWhereTheFlowBendsEachSolverConvergesAtItsOrder(String name, int order) {
+        SigmaSampler solver = solver(name, 0);
+        double coarse = mixtureError(solver, 240);
+        double fine = mixtureError(solver, 960);
+        double slope = Math.log(coarse / fine) / Math.log(4);
+        assertThat(slope).as("%s: %s, %s", name, coarse, fine).isGreaterThan(order - 0.25);
+        assertThat(fine).isLessThan(0.05);
+    }
+
+    @Test
+    void dpmAdaptiveKeepsItsToleranceWhereTheFlowBends() {
+        for (double tolerance : new double[] {1e-2, 1e-4}) {
+            DpmAdaptive solver = new DpmAdaptive(3, tolerance, tolerance, 0.05, 0, 1, 0, 0.81, 0, 1, false);
+            assertThat(mixtureError(solver, 10)).isLessThan(20 * tolerance);
         }
     }
 
@@ -126,7 +224,9 @@ class SigmaSamplerTest {
                 "dpmpp-2m-sde",
                 "dpmpp-2m-sde-heun",
                 "dpmpp-3m-sde",
-                "dpm-fast"
+                "dpm-fast",
+                "flow-sde",
+                "flow-sde-trigonometric"
             })
     void withNoiseTheEndHasTheDistributionOfThePictures(String name) {
         try (Scope scope = Scope.open();

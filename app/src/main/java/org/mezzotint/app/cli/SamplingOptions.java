@@ -31,7 +31,8 @@ final class SamplingOptions {
             paramLabel = "NAME",
             description = {
                 "ddpm, ddim, euler, euler-ancestral, heun, dpm-2, dpm-2-ancestral, lms, dpm-fast, dpm-adaptive,",
-                "dpmpp-2s-ancestral, dpmpp-sde, dpmpp-2m, dpmpp-2m-sde, dpmpp-2m-sde-heun or dpmpp-3m-sde",
+                "dpmpp-2s-ancestral, dpmpp-sde, dpmpp-2m, dpmpp-2m-sde, dpmpp-2m-sde-heun,",
+                "dpmpp-3m-sde, flow-heun or flow-sde",
                 "(default: the recipe's)"
             })
     private String solver;
