@@ -440,4 +440,46 @@ class SampleCommandTest {
         Cli.run("sample", preconditioned, "--levels", "schedule", "--out", folder.resolve("none"))
                 .fails(2, "a preconditioned model was trained without a schedule: take another grid, such as karras");
     }
+
+    private static final String FLOW =
+            "diffusion={type: flow-matching, interpolant: linear, time: {type: logit-normal, mean: 0.0, std: 1.0}, shift: 1.5}";
+    private static final String PRECONDITIONED =
+            "diffusion={type: preconditioned, sigmaData: 0.5, sigmaMin: 0.01, sigmaMax: 80.0, density: {type: log-normal, mean: -1.2,"
+                    + " std: 1.2}, weighting: {type: edm}, scales: 2}";
+    private static final String SCHEDULED =
+            "diffusion={type: scheduled, schedule: {type: cosine, logSnrMin: -15.0, logSnrMax: 15.0}, parameterization: v, variance:"
+                    + " fixed-small, loss: mse, weighting: {type: uniform}}";
+
+    /** Both models, each trained in the two ways that are not its own. */
+    @ParameterizedTest
+    @CsvSource({"true, flow", "true, preconditioned", "false, flow", "false, scheduled"})
+    void everyModelTrainsInEveryWay(boolean dit, String way) throws IOException {
+        Path trained = folder.resolve("run");
+        String diffusion = way.equals("flow") ? FLOW : way.equals("scheduled") ? SCHEDULED : PRECONDITIONED;
+        String grid = way.equals("preconditioned")
+                ? "sampling.grid={type: karras, sigmaMin: 0.01, sigmaMax: 80.0, rho: 7.0}"
+                : "sampling.grid={type: schedule}";
+        Cli.run(
+                        "train",
+                        dit ? Cli.TINY : Cli.TINY_HDIT,
+                        "--out",
+                        trained,
+                        "--duration",
+                        "48",
+                        "--set",
+                        diffusion,
+                        "--set",
+                        grid,
+                        "--set",
+                        "sampling.solver=ddim",
+                        "--set",
+                        "sampling.eta=0.0")
+                .ok();
+        for (String solver : List.of("ddim", "heun", "flow-heun", "flow-sde")) {
+            Path out = folder.resolve(solver);
+            Cli.run("sample", trained, "--solver", solver, "--steps", "4", "--seeds", "1-2", "--out", out)
+                    .ok();
+            assertThat(pixels(out.resolve("000001.png"))).isNotEqualTo(pixels(out.resolve("000002.png")));
+        }
+    }
 }
