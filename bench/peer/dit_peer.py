@@ -15,16 +15,18 @@ import csv
 import io
 import json
 import math
-import os
 import sys
 import time
 import zipfile
 from collections import OrderedDict
+from functools import cached_property
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from peer import Golden, Network, Updates, add_bench_commands, add_machine_options, emit, run
 
 SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "XL": (1152, 28, 16)}  # width, depth, heads
 
@@ -163,18 +165,12 @@ class Diffusion:
 
 class Trainer:
     def __init__(self, model, diffusion, lr=1e-4, betas=(0.9, 0.999), weight_decay=0.0, clip=0.0, ema_decay=0.9999,
-                 class_dropout=0.1, bf16=False, compiled=False):
-        self.model, self.diffusion, self.bf16 = model, diffusion, bf16
-        self.clip, self.ema_decay, self.class_dropout = clip, ema_decay, class_dropout
-        self.run = torch.compile(model) if compiled else model
-        self.params = list(model.parameters())
-        self.optimizer = torch.optim.AdamW(self.params, lr=lr, betas=betas, weight_decay=weight_decay, fused=True)
+                 class_dropout=0.1, network=None):
+        self.model, self.diffusion, self.network = model, diffusion, network or model
+        self.ema_decay, self.class_dropout = ema_decay, class_dropout
         self.ema = copy.deepcopy(model).requires_grad_(False)
-        self.ema_params = list(self.ema.parameters())
-
-    def network(self, x, t, y, model=None):
-        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.bf16):
-            return (model or self.run)(x, t, y)
+        group = {"params": list(model.parameters()), "lr": lr, "weight_decay": weight_decay}
+        self.updates = Updates([group], list(self.ema.parameters()), betas, clip)
 
     def step(self, x0, y, t=None, noise=None):
         if t is None:
@@ -183,30 +179,7 @@ class Trainer:
         if self.class_dropout > 0:
             y = y.masked_fill(torch.rand(len(y), device=y.device) < self.class_dropout, self.model.null_label)
         mse, vlb = self.diffusion.losses(self.network, x0, t, noise, y)
-        loss = (mse + vlb).mean()
-        value = loss.item()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if self.clip > 0:
-            nn.utils.clip_grad_norm_(self.params, self.clip)
-        self.optimizer.step()
-        torch._foreach_lerp_(self.ema_params, self.params, 1 - self.ema_decay)
-        return value
-
-
-def since_process_start():
-    """Seconds since the kernel started this process: the interpreter's start and the imports count."""
-    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-
-
-def peak_rss_mb():
-    """VmHWM, not getrusage: the latter may carry the parent's peak through exec."""
-    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
-
-
-def emit(**result):
-    print(json.dumps(result), flush=True)
+        return self.updates.apply((mse + vlb).mean(), self.ema_decay)
 
 
 class Bench:
@@ -214,13 +187,19 @@ class Bench:
     def __init__(self, args):
         torch.manual_seed(args.seed)
         size, patch = args.model.split("/")
-        model = DiT(args.input, int(patch), args.channels, *SIZES[size]).to(args.device)
-        self.trainer = Trainer(model, Diffusion(device=args.device), bf16=args.bf16, compiled=args.compile)
+        self.args, self.device, self.diffusion = args, torch.device(args.device), Diffusion(device=args.device)
+        self.model = DiT(args.input, int(patch), args.channels, *SIZES[size]).to(args.device)
+        self.network = Network(self.model, args.bf16, args.compile)
         self.latents = torch.randn(args.batch, args.channels, args.input, args.input, device=args.device)
-        self.labels = torch.randint(model.null_label, (args.batch,), device=args.device)
+        self.labels = torch.randint(self.model.null_label, (args.batch,), device=args.device)
         self.x, self.t = None, -1
         self.label = (f"{args.model} batch {args.batch} {'bf16' if args.bf16 else 'float32'} "
                       f"{'compiled' if args.compile else 'eager'} {args.threads} threads {args.device}")
+
+    @cached_property
+    def trainer(self):
+        """Made when the first training step asks for it: sampling needs no average."""
+        return Trainer(self.model, self.diffusion, network=self.network)
 
     def train(self):
         self.trainer.step(self.latents, self.labels)
@@ -228,43 +207,10 @@ class Bench:
     @torch.inference_mode()
     def sample(self):
         if self.t < 0:  # begin a new chain
-            self.x, self.t = torch.randn_like(self.latents), self.trainer.diffusion.steps - 1
+            self.x, self.t = torch.randn_like(self.latents), self.diffusion.steps - 1
         t = torch.full_like(self.labels, self.t)
-        output = self.trainer.network(self.x, t, self.labels)
-        self.x, self.t = self.trainer.diffusion.step(output, self.x, t, torch.randn_like(self.x)), self.t - 1
-
-    def timed(self, command, count):
-        step, seconds = {"train": self.train, "sample": self.sample}[command], []
-        for _ in range(count):
-            begin = time.perf_counter()
-            step()
-            if self.latents.is_cuda:
-                torch.cuda.synchronize()
-            seconds.append(time.perf_counter() - begin)
-        return seconds
-
-
-def run_steps(args):
-    bench, command = Bench(args), args.command.removesuffix("-step")
-    first = bench.timed(command, 1)[0]
-    started = since_process_start()
-    bench.timed(command, args.warmup - 1)
-    emit(name=f"{args.command} {bench.label}", seconds=bench.timed(command, args.iterations), peak_rss_mb=peak_rss_mb(),
-         start_to_first_step_s=started, first_step_s=first, torch=torch.__version__)
-
-
-def run_serve(args):
-    bench = Bench(args)
-    emit(ready=True, name=bench.label, start_to_ready_s=since_process_start(), torch=torch.__version__)
-    for command, *rest in (line.split() for line in sys.stdin if line.strip()):
-        if command in ("train", "sample"):
-            emit(command=command, seconds=bench.timed(command, int(rest[0]) if rest else 1))
-        elif command == "rss":
-            emit(command=command, peak_rss_mb=peak_rss_mb())
-        elif command == "quit":
-            break
-        else:
-            emit(command=command, error="unknown command")
+        output = self.network(self.x, t, self.labels)
+        self.x, self.t = self.diffusion.step(output, self.x, t, torch.randn_like(self.x)), self.t - 1
 
 
 def load_pictures(path):
@@ -280,9 +226,8 @@ def load_pictures(path):
 
 
 @torch.inference_mode()
-def validate(trainer, model, x0, y, t, noise):
-    network = lambda *inputs: trainer.network(*inputs, model=model)
-    return sum(sum(trainer.diffusion.losses(network, *part)).sum().item()
+def validate(diffusion, network, x0, y, t, noise):
+    return sum(sum(diffusion.losses(network, *part)).sum().item()
                for part in zip(*(whole.split(250) for whole in (x0, t, noise, y)))) / len(x0)
 
 
@@ -306,7 +251,8 @@ def run_train(args):
     diffusion = Diffusion(config["schedule"], config["prediction"], config["loss"], device=device)
     trainer = Trainer(model, diffusion, config["learningRate"], (config["beta1"], config["beta2"]),
                       config["weightDecay"], config["gradientClip"], config["emaDecay"], config["classDropout"],
-                      args.bf16, args.compile)
+                      Network(model, args.bf16, args.compile))
+    validated = [Network(each, args.bf16) for each in (model, trainer.ema)]
     order, window, begin = pool[:0], [], time.perf_counter()
     with open(args.out, "w", newline="") as file:
         curve = csv.writer(file)
@@ -317,11 +263,11 @@ def run_train(args):
             rows, order = order[:batch], order[batch:]
             x0 = scaled(rows)
             x0 = torch.where(torch.rand(batch, 1, 1, 1, device=device) < 0.5, x0.flip(3), x0)
-            for group in trainer.optimizer.param_groups:
+            for group in trainer.updates.optimizer.param_groups:
                 group["lr"] = config["learningRate"] * min(1.0, step * batch / max(config["warmupImages"], 1))
             window.append(trainer.step(x0, labels[rows].to(device)))
             if step % args.val_every == 0 or step == steps:
-                values = sum(window) / len(window), *(validate(trainer, m, *held_out) for m in (model, trainer.ema))
+                values = sum(window) / len(window), *(validate(diffusion, each, *held_out) for each in validated)
                 curve.writerow([step, *values])
                 file.flush()
                 window = []
@@ -330,25 +276,17 @@ def run_train(args):
 
 
 def run_check(args):
-    from safetensors import safe_open
-    failed = []
+    vectors = Golden(args.golden)
+    report = vectors.report
 
     def golden(name):
-        with safe_open(Path(args.golden) / f"{name}.safetensors", "pt") as file:
-            config, tensors = json.loads(file.metadata()["config"]), {k: file.get_tensor(k) for k in file.keys()}
-        g = {k: v.double() if v.is_floating_point() else v for k, v in tensors.items()}
+        g, config = vectors.read(name)
         if "model" not in config:
             return g, config, None
         model = DiT(**{k: v for k, v in config["model"].items() if k != "class_dropout_prob"}).double()
         model.load_state_dict({k[6:]: v for k, v in g.items() if k.startswith("param.")})
         model.freqs = timestep_frequencies()
         return g, config, model
-
-    def report(name, limit, *pairs):
-        error = torch.stack([(a - b).detach().abs().max() / b.abs().max().clamp(min=1) for a, b in pairs]).max().item()
-        emit(check=name, tensors=len(pairs), max_error=error, limit=limit, ok=error <= limit)
-        if not error <= limit:
-            failed.append(name)
 
     for name in ("linear", "squaredcos"):
         g, rows = golden(f"diffusion/schedule-{name}-1000")[0], Diffusion(name).exact.flatten(1)
@@ -387,42 +325,24 @@ def run_check(args):
         report(name, 1e-8, (torch.tensor(losses, dtype=torch.float64), g["out.losses.f64"]),
                *((p.data, g[f"out.{kind}.{k}.f64"]) for kind, m in (("param", model), ("ema", trainer.ema))
                  for k, p in m.named_parameters()))
-    sys.exit(1 if failed else 0)
+    vectors.exit()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-
-    def add(name, run, *parents):
-        command = commands.add_parser(name, parents=parents)
-        command.set_defaults(run=run)
-        return command
-
-    common, sized = argparse.ArgumentParser(add_help=False), argparse.ArgumentParser(add_help=False)
-    common.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
-    common.add_argument("--compile", action="store_true", help="torch.compile the network")
-    common.add_argument("--device", default="cpu")
+def commands(add):
+    machine, sized = argparse.ArgumentParser(add_help=False), argparse.ArgumentParser(add_help=False)
+    add_machine_options(machine)
     sized.add_argument("--model", default="S/2", help="S, B, L or XL, a slash and the patch size")
-    for group, name, value in ((common, "--threads", 2), (common, "--seed", 0), (sized, "--batch", 8),
-                               (sized, "--input", 32), (sized, "--channels", 4)):
-        group.add_argument(name, type=int, default=value)
-    for name in ("train-step", "sample-step"):
-        command = add(name, run_steps, common, sized)
-        command.add_argument("--iterations", type=int, default=10)
-        command.add_argument("--warmup", type=int, default=3, help="untimed steps before, at least 1")
-    add("serve", run_serve, common, sized)
-    command = add("train", run_train, common)
+    for name, value in (("--batch", 8), ("--input", 32), ("--channels", 4)):
+        sized.add_argument(name, type=int, default=value)
+    add_bench_commands(add, Bench, machine, sized)
+    command = add("train", run_train, machine)
     for name in ("--data", "--config", "--out", "--val-indices", "--val-noise"):
         command.add_argument(name, required=True)
     command.add_argument("--steps", type=int, help="instead of the configuration's")
     command.add_argument("--val-count", type=int, help="hold out so many of the listed indices, the first; default all")
     command.add_argument("--val-every", type=int, default=500)
     add("check", run_check).add_argument("golden")
-    args = parser.parse_args()
-    torch.set_num_threads(getattr(args, "threads", 1))
-    args.run(args)
 
 
 if __name__ == "__main__":
-    main()
+    run(argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter), commands)

@@ -1,13 +1,13 @@
 package org.mezzotint.bench;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
+import org.mezzotint.app.bench.Task;
 import org.mezzotint.io.Yaml;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -18,17 +18,29 @@ import picocli.CommandLine.Option;
         name = "side-by-side",
         mixinStandardHelpOptions = true,
         description = {
-            "Compare Mezzotint with its PyTorch peer on DiT-S/2 and random 4x32x32 latents, in one run on this machine.",
+            "Compare Mezzotint with its PyTorch peer on random pictures or latents, in one run on this machine.",
             "A ratio above 1 means that ours is faster, or smaller."
         })
 public final class SideBySide implements Callable<Integer> {
     /** What can be measured. */
     enum Workload {
-        TRAIN,
-        SAMPLE,
-        MEMORY,
-        START,
-        ALL
+        TRAIN("train"),
+        SAMPLE("sample"),
+        MEMORY("memory"),
+        SAMPLE_MEMORY("sample-memory"),
+        START("start"),
+        ALL("all");
+
+        private final String option;
+
+        Workload(String option) {
+            this.option = option;
+        }
+
+        @Override
+        public String toString() {
+            return option;
+        }
     }
 
     private static final int FAILED = 3;
@@ -44,8 +56,26 @@ public final class SideBySide implements Callable<Integer> {
     @Option(
             names = "--workload",
             paramLabel = "NAME",
-            description = "train, sample, memory, start or all (default: all); memory and start share their processes")
+            description = "${COMPLETION-CANDIDATES} (default: all); memory and start share their processes")
     private Workload workload = Workload.ALL;
+
+    @Option(names = "--model", paramLabel = "NAME", description = "dit-s/2 or hdit (default: dit-s/2)")
+    private String model = "dit-s/2";
+
+    @Option(names = "--size", paramLabel = "PIXELS", description = "side of the picture (default: 256)")
+    private int size = 256;
+
+    @Option(names = "--checkpointing", description = "train with activation checkpointing, HDiT only")
+    private boolean checkpointing;
+
+    @Option(
+            names = "--peer-attention",
+            paramLabel = "NAME",
+            description = {
+                "local attention of the peer of HDiT: ${COMPLETION-CANDIDATES} (default: masked-sdpa);",
+                "flex is compiled, and for sampling only"
+            })
+    private Side.Attention peerAttention = Side.Attention.MASKED_SDPA;
 
     @Option(names = "--pairs", paramLabel = "N", description = "measured pairs of steps (default: 15)")
     private int pairs = 15;
@@ -80,9 +110,6 @@ public final class SideBySide implements Callable<Integer> {
     @Option(names = "--json", description = "one JSON object a line, with all measured values")
     private boolean json;
 
-    /** How to start one side, and what to call it. */
-    private record Side(String name, List<String> command) {}
-
     private final SplittableRandom order = new SplittableRandom(ORDER_SEED);
     private Side first;
     private Side second;
@@ -109,19 +136,29 @@ public final class SideBySide implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        if (pairs < 1 || block < 1 || warmup < 1 || starts < 1 || batch < 1 || threads < 1) {
+        if (pairs < 1 || block < 1 || warmup < 1 || starts < 1) {
             throw new IllegalArgumentException("numbers must be at least 1, got --pairs " + pairs + " --block " + block
-                    + " --warmup " + warmup + " --starts " + starts + " --batch " + batch + " --threads " + threads);
+                    + " --warmup " + warmup + " --starts " + starts);
         }
         if (!precision.equals("float32") && !precision.equals("bfloat16")) {
             throw new IllegalArgumentException("--precision must be float32 or bfloat16, got " + precision);
         }
-        first = ours(oursVsOurs ? "bfloat16" : precision);
-        second = oursVsOurs ? ours("float32") : peer();
+        Side.Setting setting = new Side.Setting(model.toLowerCase(Locale.ROOT), size, batch, threads, checkpointing);
+        first = Side.ours(root, setting, oursVsOurs ? "bfloat16" : precision);
+        second = oursVsOurs
+                ? Side.ours(root, setting, "float32")
+                : Side.peer(root, python, setting, precision, peerAttention, peerCompile);
+        boolean trains = wanted(Workload.TRAIN) || wanted(Workload.MEMORY) || wanted(Workload.START);
+        if (!oursVsOurs && peerAttention == Side.Attention.FLEX && trains) {
+            throw new IllegalArgumentException(
+                    "--peer-attention flex cannot train: --workload must be sample or sample-memory");
+        }
         if (!json) {
             System.out.printf(
                     Locale.ROOT,
-                    "DiT-S/2, batch %d, %d threads: %s and %s%n%n%-24s %12s %12s %8s  %s%n",
+                    "%s%s, batch %d, %d threads: %s and %s%n%n%-24s %12s %12s %8s  %s%n",
+                    Task.named(model, size).name(),
+                    checkpointing ? " checkpointing" : "",
                     batch,
                     threads,
                     first.name(),
@@ -136,7 +173,10 @@ public final class SideBySide implements Callable<Integer> {
             steps();
         }
         if (wanted(Workload.MEMORY) || wanted(Workload.START)) {
-            freshProcesses();
+            trainingProcesses();
+        }
+        if (wanted(Workload.SAMPLE_MEMORY)) {
+            samplingProcesses();
         }
         return 0;
     }
@@ -145,39 +185,10 @@ public final class SideBySide implements Callable<Integer> {
         return workload == Workload.ALL || workload == one;
     }
 
-    private Side ours(String numbers) {
-        Path launcher = root.resolve("mezzotint").toAbsolutePath();
-        List<String> command =
-                new ArrayList<>(List.of(launcher.toString(), "bench", "--serve", "--precision", numbers));
-        command.addAll(size());
-        return new Side("ours " + numbers, command);
-    }
-
-    private Side peer() {
-        Path script = root.resolve("bench/peer/dit_peer.py").toAbsolutePath();
-        List<String> command = new ArrayList<>(List.of(python, script.toString(), "serve"));
-        command.addAll(size());
-        if (precision.equals("bfloat16")) {
-            command.add("--bf16");
-        }
-        if (peerCompile) {
-            command.add("--compile");
-        }
-        return new Side("peer " + precision + (peerCompile ? " compiled" : " eager"), command);
-    }
-
-    private List<String> size() {
-        return List.of("--batch", Integer.toString(batch), "--threads", Integer.toString(threads));
-    }
-
-    private Server start(Side side) {
-        return new Server(side.name(), side.command(), root.toAbsolutePath());
-    }
-
     /** Both processes stay alive and take turns; which one goes first is drawn anew for each pair. */
     private void steps() {
-        try (Server a = start(first);
-                Server b = start(second)) {
+        try (Server a = first.start(root);
+                Server b = second.start(root)) {
             for (Workload each : List.of(Workload.TRAIN, Workload.SAMPLE)) {
                 if (wanted(each)) {
                     String kind = each.name().toLowerCase(Locale.ROOT);
@@ -201,24 +212,18 @@ public final class SideBySide implements Callable<Integer> {
         }
     }
 
-    /** One process at a time: from its spawn to the answer of the first training step, then some more steps and its peak. */
-    private void freshProcesses() {
+    /** From a process's spawn to the answer of its first training step, then some more steps and its peak. */
+    private void trainingProcesses() {
         double[][] seconds = new double[2][starts];
         double[][] megabytes = new double[2][starts];
-        for (int i = 0; i < starts; i++) {
-            boolean swapped = order.nextBoolean();
-            for (int turn = 0; turn < 2; turn++) {
-                int side = swapped ? 1 - turn : turn;
-                try (Server server = start(side == 0 ? first : second)) {
-                    server.steps("train", 1);
-                    seconds[side][i] = server.age();
-                    if (wanted(Workload.MEMORY)) {
-                        server.steps("train", warmup);
-                        megabytes[side][i] = server.peakResidentMegabytes();
-                    }
-                }
+        freshProcesses((side, i, server) -> {
+            server.steps("train", 1);
+            seconds[side][i] = server.age();
+            if (wanted(Workload.MEMORY)) {
+                server.steps("train", warmup);
+                megabytes[side][i] = server.peakResidentMegabytes();
             }
-        }
+        });
         if (wanted(Workload.MEMORY)) {
             report("peak memory, training", "MB", megabytes[0], megabytes[1]);
         }
@@ -227,11 +232,42 @@ public final class SideBySide implements Callable<Integer> {
         }
     }
 
+    /** The peak of processes that only sample. */
+    private void samplingProcesses() {
+        double[][] megabytes = new double[2][starts];
+        freshProcesses((side, i, server) -> {
+            server.steps("sample", 1 + warmup);
+            megabytes[side][i] = server.peakResidentMegabytes();
+        });
+        report("peak memory, sampling", "MB", megabytes[0], megabytes[1]);
+    }
+
+    /** What is done with a fresh process, the {@code i}-th of side 0 or 1. */
+    @FunctionalInterface
+    private interface Use {
+        void use(int side, int i, Server server);
+    }
+
+    /** One process at a time, the two sides in alternation. */
+    private void freshProcesses(Use use) {
+        for (int i = 0; i < starts; i++) {
+            boolean swapped = order.nextBoolean();
+            for (int turn = 0; turn < 2; turn++) {
+                int side = swapped ? 1 - turn : turn;
+                try (Server server = (side == 0 ? first : second).start(root)) {
+                    use.use(side, i, server);
+                }
+            }
+        }
+    }
+
     private void report(String name, String unit, double[] a, double[] b) {
         Statistics.Ratio ratio = Statistics.ratio(a, b);
         if (json) {
             Map<String, Object> facts = new LinkedHashMap<>();
             facts.put("workload", name);
+            facts.put("model", Task.named(model, size).name());
+            facts.put("checkpointing", checkpointing);
             facts.put("unit", unit);
             facts.put("first", first.name());
             facts.put("second", second.name());

@@ -3,7 +3,7 @@ package org.mezzotint.bench;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 
-/** Median, and the ratio of paired measurements with an interval. */
+/** Median, the ratio of paired measurements with an interval, and the exponent of a power law. */
 final class Statistics {
     private static final int RESAMPLES = 10_000;
     private static final long SEED = 20_221_219;
@@ -68,5 +68,23 @@ final class Statistics {
                 Math.exp(median(logs)),
                 Math.exp(quantile(medians, OUTSIDE / 2)),
                 Math.exp(quantile(medians, 1 - OUTSIDE / 2)));
+    }
+
+    /** The b of the y = a·xᵇ that is nearest to the points, by least squares of the logarithms. */
+    static double exponent(double[] x, double[] y) {
+        if (x.length != y.length || x.length < 2) {
+            throw new IllegalArgumentException(
+                    "x and y must be points, at least two, got " + x.length + " and " + y.length);
+        }
+        double meanX = Arrays.stream(x).map(Math::log).average().orElseThrow();
+        double meanY = Arrays.stream(y).map(Math::log).average().orElseThrow();
+        double cross = 0;
+        double square = 0;
+        for (int i = 0; i < x.length; i++) {
+            double off = Math.log(x[i]) - meanX;
+            cross += off * (Math.log(y[i]) - meanY);
+            square += off * off;
+        }
+        return cross / square;
     }
 }

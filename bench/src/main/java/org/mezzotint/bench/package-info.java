@@ -1,8 +1,10 @@
 /**
  * Compares Mezzotint with its PyTorch peer, in one run on one machine.
  *
- * <p>Start with {@link org.mezzotint.bench.SideBySide}, the program; {@link org.mezzotint.bench.Server} is one of the two
- * processes that it drives, {@link org.mezzotint.bench.Statistics} turns pairs of times into a ratio with an interval.
+ * <p>Start with {@link org.mezzotint.bench.SideBySide}, the program; {@link org.mezzotint.bench.Side} says how each of the
+ * two processes that it drives is started, {@link org.mezzotint.bench.Server} talks to it, {@link
+ * org.mezzotint.bench.Statistics} turns pairs of times into a ratio with an interval. {@link org.mezzotint.bench.Sweep}
+ * measures one process after the other, over picture sizes.
  *
  * <pre>
  *   SideBySide ─ Server (./mezzotint bench --serve) | Server (dit_peer.py serve) ─ pairs of seconds ─ Statistics ─ table

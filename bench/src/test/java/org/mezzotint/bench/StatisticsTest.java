@@ -100,4 +100,17 @@ class StatisticsTest {
         assertThatThrownBy(() -> Statistics.ratio(new double[] {1}, new double[] {Double.NaN}))
                 .hasMessageContaining("above 0");
     }
+
+    @Test
+    void theExponentIsThatOfThePowerLawBehindThePoints() {
+        double[] x = {1, 2, 4, 8};
+        assertThat(Statistics.exponent(x, new double[] {3, 6, 12, 24})).isCloseTo(1, within(1e-12));
+        assertThat(Statistics.exponent(x, new double[] {5, 20, 80, 320})).isCloseTo(2, within(1e-12));
+        // a point off the line in the middle: the slope stays
+        assertThat(Statistics.exponent(new double[] {1, 2, 4}, new double[] {1, 3, 4}))
+                .isCloseTo(1, within(1e-12));
+        assertThatThrownBy(() -> Statistics.exponent(new double[] {1}, new double[] {1}))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("x and y must be points, at least two, got 1 and 1");
+    }
 }

@@ -10,38 +10,37 @@ import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.mezzotint.diffusion.Denoiser;
-import org.mezzotint.diffusion.DiffusionChain;
-import org.mezzotint.diffusion.DiffusionLoss;
-import org.mezzotint.diffusion.Objective;
-import org.mezzotint.diffusion.ScheduledDiffusion;
-import org.mezzotint.models.DiTConfig;
+import org.mezzotint.diffusion.Network;
 import org.mezzotint.models.Model;
+import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.layers.Init;
 import org.mezzotint.models.layers.Tape;
 import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Ops;
 import org.mezzotint.tensor.Precision;
 import org.mezzotint.tensor.Rng;
-import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.TensorList;
 import org.mezzotint.tensor.Tensors;
 import org.mezzotint.train.AdamW;
 
 /**
- * DiT-S/2 on random 4×32×32 latents: one training step (forward, MSE + VLB, loss read, backward, fused AdamW, average) or
- * one DDPM sampling step (forward with packed weights, posterior mean and variance, noise).
+ * Steps of a task on random pictures: one training step (forward, loss read, backward, fused AdamW, average) or one sampling
+ * step (forward with packed weights, the sampler's update).
  */
 public final class Workload implements AutoCloseable {
+    private static final double AVERAGE_DECAY = 0.9999;
+
+    private final Task task;
     private final int batch;
+    private final boolean checkpointing;
     private final Device device;
     private final Precision precision;
     private final Rng rng = new Rng(0);
-    private final ScheduledDiffusion diffusion = ScheduledDiffusion.dit();
-    private final DiffusionLoss loss = new DiffusionLoss(diffusion);
-    private final DiffusionChain chain = diffusion.schedule().chain("");
     private final Model model;
+    private final Scope scope = Scope.owner();
+    private final Tensor pictures;
+    private final Conditioning labels;
     private Training training;
     private boolean packed;
 
@@ -51,30 +50,47 @@ public final class Workload implements AutoCloseable {
     /**
      * Builds the model.
      *
+     * @param task what to compute
      * @param batch pictures a step
+     * @param checkpointing whether training keeps the blocks' inputs only
      * @param precision of the model
      * @param device where it lives
      */
-    public Workload(int batch, Precision precision, Device device) {
+    public Workload(Task task, int batch, boolean checkpointing, Precision precision, Device device) {
+        this.task = task;
         this.batch = batch;
+        this.checkpointing = checkpointing;
         this.precision = precision;
         this.device = device;
+        pictures = random();
+        labels = labels();
+        scope.leave();
         try (Init init = Init.random(0, precision, device)) {
-            model = DiTConfig.named("dit-s/2", 32).create(init);
+            model = task.model().create(init);
         }
     }
 
+    /**
+     * What to call it in a report.
+     *
+     * @return model and size
+     */
+    public String name() {
+        return task.name();
+    }
+
     private Tensor random() {
-        Tensor cpu = rng.normal(ScalarType.Float, batch, 4, 32, 32);
+        ModelConfig config = task.model();
+        Tensor cpu = rng.normal(ScalarType.Float, batch, config.channels(), config.height(), config.width());
         return cpu.to(device, ScalarType.Float);
     }
 
     private Conditioning labels() {
-        long[] labels = new long[batch];
+        long[] numbers = new long[batch];
         for (int i = 0; i < batch; i++) {
-            labels[i] = (i * 37L) % 1000;
+            numbers[i] = (i * 37L) % task.model().numClasses();
         }
-        Tensor cpu = Tensors.of(labels);
+        Tensor cpu = Tensors.of(numbers);
         return Conditioning.classes(cpu.to(device, ScalarType.Long));
     }
 
@@ -84,8 +100,9 @@ public final class Workload implements AutoCloseable {
         }
         model.unpack();
         packed = false;
-        Scope scope = Scope.owner();
-        AdamW optimizer = new AdamW(model.trainable(), model::tuning, 0.9, 0.999, 0, 1e-8);
+        Scope owner = Scope.owner();
+        Task.Recipe recipe = task.recipe();
+        AdamW optimizer = new AdamW(model.trainable(), model::tuning, 0.9, recipe.beta2(), recipe.weightDecay(), 1e-8);
         Model average;
         try (Init init = Init.blank(precision, device)) {
             average = model.config().create(init);
@@ -94,8 +111,8 @@ public final class Workload implements AutoCloseable {
         List<Tensor> weights = new ArrayList<>();
         average.trainable().values().forEach(tensor -> averages.add(tensor.detach()));
         model.trainable().values().forEach(tensor -> weights.add(tensor.detach()));
-        training = new Training(optimizer, average, new TensorList(averages), new TensorList(weights), scope);
-        scope.leave();
+        training = new Training(optimizer, average, new TensorList(averages), new TensorList(weights), owner);
+        owner.leave();
     }
 
     /**
@@ -107,28 +124,19 @@ public final class Workload implements AutoCloseable {
         prepareTraining();
         long start = System.nanoTime();
         training.optimizer().zeroGradients();
-        try (Scope scope = Scope.open()) {
-            double[] u = new double[batch];
-            for (int i = 0; i < batch; i++) {
-                u[i] = Rng.unit(Rng.mix(start, i));
-            }
-            Objective.Terms terms = loss.terms(
-                    (x, t, cond) -> model.forward(x, t, cond, Tape.plain()),
-                    random(),
-                    loss.levels(u),
-                    random(),
-                    labels());
-            Tensor mean = terms.total().mean();
+        try (Scope step = Scope.open();
+                Tape tape = checkpointing ? Tape.checkpointing(0) : Tape.training(0)) {
+            Tensor mean = task.losses(network(tape), pictures, random(), labels).mean();
             mean.item_double();
-            Tape.plain().backward(mean);
+            tape.backward(mean);
         }
-        training.optimizer().step(1e-4);
-        Ops.foreachLerp(training.averages(), training.weights(), 1 - 0.9999);
+        training.optimizer().step(task.recipe().learningRate());
+        Ops.foreachLerp(training.averages(), training.weights(), 1 - AVERAGE_DECAY);
         return (System.nanoTime() - start) / 1e9;
     }
 
     /**
-     * One sampling step of DDPM with learned variance.
+     * One sampling step.
      *
      * @return wall time in seconds
      */
@@ -138,21 +146,16 @@ public final class Workload implements AutoCloseable {
             packed = true;
         }
         long start = System.nanoTime();
-        try (Scope scope = Scope.open();
+        try (Scope step = Scope.open();
                 NoGradGuard noGrad = new NoGradGuard()) {
-            Denoiser denoiser = new Denoiser(
-                    (x, t, cond) -> model.forward(x, t, cond, Tape.plain()),
-                    labels(),
-                    chain,
-                    diffusion.parameterization(),
-                    diffusion.variance(),
-                    false);
-            Denoiser.Prediction p = denoiser.predict(random(), 500);
-            Tensor next =
-                    p.mean().add(p.logVariance().mul(Scalars.of(0.5)).exp().mul(random()));
+            Tensor next = task.step(network(Tape.plain()), pictures, random(), labels);
             next.select(0, 0).sum().item_double();
         }
         return (System.nanoTime() - start) / 1e9;
+    }
+
+    private Network network(Tape tape) {
+        return (x, t, cond) -> model.forward(x, t, cond, tape);
     }
 
     /**
@@ -181,6 +184,7 @@ public final class Workload implements AutoCloseable {
             training.scope().close();
         }
         model.close();
+        scope.close();
         rng.close();
     }
 }

@@ -13,6 +13,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.DoubleSupplier;
+import org.mezzotint.app.bench.Task;
 import org.mezzotint.app.bench.Workload;
 import org.mezzotint.io.Yaml;
 import org.mezzotint.tensor.Precision;
@@ -25,10 +26,28 @@ import picocli.CommandLine.Option;
         name = "bench",
         mixinStandardHelpOptions = true,
         description = {
-            "Measure this machine: DiT-S/2 on random 4x32x32 latents, training step and sampling step.",
+            "Measure this machine: training step and sampling step of a model on random pictures.",
             "docs/benchmarks.md compares these with PyTorch."
         })
 final class BenchCommand implements Callable<Integer> {
+    @Option(
+            names = "--model",
+            paramLabel = "NAME",
+            defaultValue = "dit-s/2",
+            description = {"dit-s/2 on latents, or two small ones on pixels:", "dit-pixels and hdit (default: dit-s/2)"
+            })
+    private String model;
+
+    @Option(
+            names = "--size",
+            paramLabel = "PIXELS",
+            defaultValue = "256",
+            description = "side of the picture (default: 256)")
+    private int size;
+
+    @Option(names = "--checkpointing", description = "train with activation checkpointing")
+    private boolean checkpointing;
+
     @Option(names = "--batch", paramLabel = "N", defaultValue = "8", description = "pictures a step (default: 8)")
     private int batch;
 
@@ -69,7 +88,8 @@ final class BenchCommand implements Callable<Integer> {
                             + iterations + " and " + warmup);
         }
         Precision numbers = Precision.parse(precision);
-        try (Workload workload = new Workload(batch, numbers, machine.open())) {
+        Task task = Task.named(model, size);
+        try (Workload workload = new Workload(task, batch, checkpointing, numbers, machine.open())) {
             if (serve) {
                 serve(workload);
                 return 0;
@@ -82,11 +102,11 @@ final class BenchCommand implements Callable<Integer> {
                 workload.trainStep();
                 firstStep = i == 0 ? secondsSinceStart() : firstStep;
             }
-            report("dit-s/2 training step", workload::trainStep);
+            report(workload.name() + " training step", workload::trainStep);
             for (int i = 0; i < warmup; i++) {
                 workload.sampleStep();
             }
-            report("dit-s/2 sampling step", workload::sampleStep);
+            report(workload.name() + " sampling step", workload::sampleStep);
             Map<String, Object> memory = new LinkedHashMap<>();
             memory.put("name", "process");
             memory.put("peak_rss_mb", Workload.peakResidentMegabytes());
@@ -96,7 +116,7 @@ final class BenchCommand implements Callable<Integer> {
             } else {
                 System.out.printf(
                         Locale.ROOT,
-                        "%-24s peak memory %.0f MB, start to first training step %.2f s%n",
+                        "%-28s peak memory %.0f MB, start to first training step %.2f s%n",
                         "process",
                         Workload.peakResidentMegabytes(),
                         firstStep);
@@ -123,7 +143,7 @@ final class BenchCommand implements Callable<Integer> {
         } else {
             System.out.printf(
                     Locale.ROOT,
-                    "%-24s median %.3f s, least %.3f s, %.1f pictures/s (batch %d, %s)%n",
+                    "%-28s median %.3f s, least %.3f s, %.1f pictures/s (batch %d, %s)%n",
                     name,
                     median,
                     sorted[0],
