@@ -3,6 +3,7 @@ package org.mezzotint.models.layers;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.mezzotint.tensor.Scalars;
 
 /**
  * Rotary positions along two axes (arXiv:2401.11605v1, section 3.2.2): pairs of channels of a query or key are turned by
@@ -80,8 +81,8 @@ public final class AxialRope extends Layer {
             long rest = x.size(-1) - 2 * half;
             Tensor a = x.narrow(-1, 0, half);
             Tensor b = x.narrow(-1, half, half);
-            Tensor turnedA = a.mul(cos).sub(b.mul(sin));
-            Tensor turnedB = b.mul(cos).add(a.mul(sin));
+            Tensor turnedA = a.mul(cos).addcmul(b, sin, Scalars.of(-1));
+            Tensor turnedB = b.mul(cos).addcmul(a, sin);
             return torch.cat(
                     rest == 0
                             ? new TensorVector(turnedA, turnedB)
