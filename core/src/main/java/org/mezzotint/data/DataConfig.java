@@ -91,7 +91,7 @@ public sealed interface DataConfig {
     }
 
     /**
-     * A folder or a zip of pictures.
+     * A folder or a zip of pictures, or a folder of MNIST's files.
      *
      * @param flip whether pictures are mirrored at random; not together with augmentation, which does so itself
      * @param augmentation probability of each geometric transformation but the mirror, which every second picture gets; 0

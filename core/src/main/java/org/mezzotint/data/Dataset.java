@@ -75,7 +75,7 @@ public interface Dataset extends AutoCloseable {
 
     /**
      * Identifies the content, so that a run is not resumed with another data set: SHA-256 over kind, picture size, class
-     * names, and the name, size and label of every picture. File contents are not read.
+     * names, and the name, size and label of every picture. File contents are not read, unless they are in memory anyway.
      *
      * @return 64 hexadecimal digits
      */

@@ -9,18 +9,22 @@ public final class Datasets {
     private Datasets() {}
 
     /**
-     * Opens a folder as {@link ImageFolder} and a file as {@link ZipDataset}.
+     * Opens a folder with the files of MNIST or its like as {@link IdxDataset}, any other folder as {@link ImageFolder} and a
+     * file as {@link ZipDataset}.
      *
-     * @param path a folder or a zip of pictures
+     * @param path a folder or a zip of pictures, or a folder of MNIST's files
      * @param options picture size, channels, flip and limit
      * @return the data set, to be closed by the caller
-     * @throws InputException if there is nothing at the path, or it is no usable folder or zip
+     * @throws InputException if there is nothing at the path, or it is no usable folder or zip, or MNIST's files are damaged
      */
     public static Dataset open(Path path, PictureOptions options) {
         if (!Files.exists(path)) {
             throw notFound(path);
         }
-        return Files.isDirectory(path) ? ImageFolder.open(path, options) : ZipDataset.open(path, options);
+        if (!Files.isDirectory(path)) {
+            return ZipDataset.open(path, options);
+        }
+        return IdxDataset.isIn(path) ? IdxDataset.open(path, options) : ImageFolder.open(path, options);
     }
 
     static InputException notFound(Path path) {

@@ -7,7 +7,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
 
-/** SHA-256 over a sequence of numbers and strings; strings carry their length, so that no two sequences read alike. */
+/** SHA-256 over a sequence of numbers, strings and bytes; the latter carry their length, so that no two sequences read alike. */
 final class Fingerprint {
     private final MessageDigest digest;
 
@@ -27,9 +27,12 @@ final class Fingerprint {
     }
 
     Fingerprint add(String value) {
-        byte[] bytes = value.getBytes(StandardCharsets.UTF_8);
-        add(bytes.length);
-        digest.update(bytes);
+        return add(value.getBytes(StandardCharsets.UTF_8));
+    }
+
+    Fingerprint add(byte[] value) {
+        add(value.length);
+        digest.update(value);
         return this;
     }
 

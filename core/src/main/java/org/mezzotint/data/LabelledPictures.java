@@ -9,7 +9,6 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.random.RandomGenerator;
@@ -166,27 +165,7 @@ final class LabelledPictures {
     }
 
     void read(int index, RandomGenerator random, float[] into, int offset) {
-        int w = options.width();
-        int h = options.height();
-        Objects.checkFromIndexSize(offset, options.channels() * h * w, into.length);
-        PictureFiles.Picture picture = decode(index);
-        byte[] rgb = Transforms.centerCrop(picture.rgb(), picture.width(), picture.height(), w, h);
-        boolean mirrored = options.flip() && random.nextBoolean();
-        for (int y = 0, o = offset; y < h; y++) {
-            for (int x = 0; x < w; x++, o++) {
-                int from = 3 * (y * w + (mirrored ? w - 1 - x : x));
-                int r = rgb[from] & 0xFF;
-                int g = rgb[from + 1] & 0xFF;
-                int b = rgb[from + 2] & 0xFF;
-                if (options.channels() == 1) {
-                    into[o] = unit(luma(r, g, b));
-                } else {
-                    into[o] = unit(r);
-                    into[o + h * w] = unit(g);
-                    into[o + 2 * h * w] = unit(b);
-                }
-            }
-        }
+        options.fit(decode(index), random, into, offset);
     }
 
     private PictureFiles.Picture decode(int index) {
@@ -196,15 +175,6 @@ final class LabelledPictures {
         } catch (IOException e) {
             throw new InputException(name(index) + ": cannot be read: " + PictureSource.reason(e), e);
         }
-    }
-
-    /** ITU-R 601 luma in the fixed point of Pillow's {@code convert("L")}. */
-    private static int luma(int r, int g, int b) {
-        return (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16;
-    }
-
-    private static float unit(int sample) {
-        return sample / 127.5f - 1;
     }
 
     String fingerprint() {

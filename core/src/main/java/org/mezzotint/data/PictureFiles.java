@@ -102,8 +102,7 @@ public final class PictureFiles {
             int height = reader.getHeight(0);
             long pixels = (long) width * height;
             if (pixels > maxPixels) {
-                throw new RefusedException(width + "×" + height + " pictures are too large: " + pixels
-                        + " pixels, the limit is " + maxPixels);
+                throw new RefusedException(tooManyPixels(width, height, maxPixels));
             }
             BufferedImage image = reader.read(0);
             if (cut[0]) {
@@ -111,6 +110,12 @@ public final class PictureFiles {
             }
             return new Picture(image.getWidth(), image.getHeight(), rgb(image));
         }
+    }
+
+    /** Says that a picture is above the limit, for a message that starts with its file. */
+    static String tooManyPixels(long width, long height, long maxPixels) {
+        return width + "×" + height + " pictures are too large: " + width * height + " pixels, the limit is "
+                + maxPixels;
     }
 
     /** The JDK's JPEG reader returns a half-gray picture for a file cut short, and only warns. */

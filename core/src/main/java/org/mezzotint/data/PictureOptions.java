@@ -1,5 +1,8 @@
 package org.mezzotint.data;
 
+import java.util.Objects;
+import java.util.random.RandomGenerator;
+
 /**
  * How pictures from files are brought to one shape.
  *
@@ -47,6 +50,47 @@ public record PictureOptions(int height, int width, int channels, boolean flip, 
      */
     public PictureOptions withFlip(boolean on) {
         return new PictureOptions(height, width, channels, on, maxPixels);
+    }
+
+    /**
+     * Crops and resizes a picture to (C, H, W), perhaps mirrors it, and writes its numbers in [-1, 1].
+     *
+     * @param picture of any size
+     * @param random decides on the mirror
+     * @param into receives C·H·W numbers
+     * @param offset where the first one goes
+     * @throws IndexOutOfBoundsException if there is no room
+     */
+    void fit(PictureFiles.Picture picture, RandomGenerator random, float[] into, int offset) {
+        int h = height;
+        int w = width;
+        Objects.checkFromIndexSize(offset, channels * h * w, into.length);
+        byte[] rgb = Transforms.centerCrop(picture.rgb(), picture.width(), picture.height(), w, h);
+        boolean mirrored = flip && random.nextBoolean();
+        for (int y = 0, o = offset; y < h; y++) {
+            for (int x = 0; x < w; x++, o++) {
+                int from = 3 * (y * w + (mirrored ? w - 1 - x : x));
+                int r = rgb[from] & 0xFF;
+                int g = rgb[from + 1] & 0xFF;
+                int b = rgb[from + 2] & 0xFF;
+                if (channels == 1) {
+                    into[o] = unit(luma(r, g, b));
+                } else {
+                    into[o] = unit(r);
+                    into[o + h * w] = unit(g);
+                    into[o + 2 * h * w] = unit(b);
+                }
+            }
+        }
+    }
+
+    /** ITU-R 601 luma in the fixed point of Pillow's {@code convert("L")}; equal parts give themselves. */
+    private static int luma(int r, int g, int b) {
+        return (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16;
+    }
+
+    private static float unit(int sample) {
+        return sample / 127.5f - 1;
     }
 
     private static void checkSide(String name, int value) {

@@ -35,7 +35,10 @@ final class StudyCommand implements Callable<Integer> {
             description = "a YAML file, such as configs/studies/hdit-ablation.yaml")
     private Path study;
 
-    @Option(names = "--data", paramLabel = "PATH", description = "folder or zip of pictures, classes as sub-folders")
+    @Option(
+            names = "--data",
+            paramLabel = "PATH",
+            description = "folder or zip of pictures, classes as sub-folders, or a folder of MNIST's files")
     private Path data;
 
     @Option(names = "--out", paramLabel = "DIR", required = true, description = "the study's folder")

@@ -27,7 +27,10 @@ final class TrainCommand implements Callable<Integer> {
     @Parameters(index = "0", paramLabel = "RECIPE", description = "a YAML file, such as configs/cifar10-dit.yaml")
     private String recipe;
 
-    @Option(names = "--data", paramLabel = "PATH", description = "folder or zip of pictures, classes as sub-folders")
+    @Option(
+            names = "--data",
+            paramLabel = "PATH",
+            description = "folder or zip of pictures, classes as sub-folders, or a folder of MNIST's files")
     private Path data;
 
     @Option(names = "--out", paramLabel = "DIR", required = true, description = "the run's folder")
