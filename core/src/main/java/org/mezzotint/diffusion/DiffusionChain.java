@@ -330,7 +330,7 @@ public final class DiffusionChain {
      * @param like (N, …)
      * @return a tensor that broadcasts against {@code like}
      */
-    static Tensor broadcast(double[] values, Tensor like) {
+    public static Tensor broadcast(double[] values, Tensor like) {
         long[] shape = new long[Math.toIntExact(like.dim())];
         java.util.Arrays.fill(shape, 1);
         shape[0] = values.length;

@@ -83,8 +83,6 @@ public record Preconditioning(double sigmaData) {
     }
 
     static Tensor column(Tensor x, double[] sigma, DoubleUnaryOperator formula) {
-        return Tensors.of(Arrays.stream(sigma).map(formula).toArray())
-                .view(sigma.length, 1, 1, 1)
-                .to(x.device(), Tensors.type(x));
+        return DiffusionChain.broadcast(Arrays.stream(sigma).map(formula).toArray(), x);
     }
 }

@@ -2,6 +2,7 @@ package org.mezzotint.diffusion;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.Locale;
+import java.util.Optional;
 
 /**
  * How pictures of a trained network are drawn unless one asks otherwise. It travels with the weights.
@@ -132,7 +133,16 @@ public record SamplingConfig(
         ALL,
         /** The first three only: the DiT paper's choice for its four latent channels (appendix A). */
         @JsonProperty("first-three")
-        FIRST_THREE
+        FIRST_THREE;
+
+        /**
+         * The name in files.
+         *
+         * @return all or first-three
+         */
+        public String label() {
+            return name().toLowerCase(Locale.ROOT).replace('_', '-');
+        }
     }
 
     /** Checks the rules. */
@@ -156,13 +166,17 @@ public record SamplingConfig(
     }
 
     /**
-     * Whether the solver walks the chain of the schedule that the network was trained with.
+     * The schedule whose chain the solver walks.
      *
      * @param diffusion what the network was trained to do
-     * @return true for DDPM and DDIM where there is a schedule and no other grid
+     * @return present for DDPM and DDIM where there is a schedule and no other grid
      */
-    public boolean followsSchedule(DiffusionConfig diffusion) {
-        return !solver.countsInSigma && grid instanceof SigmaGrid.OfSchedule && diffusion instanceof ScheduledDiffusion;
+    public Optional<ScheduledDiffusion> alongSchedule(DiffusionConfig diffusion) {
+        return !solver.countsInSigma
+                        && grid instanceof SigmaGrid.OfSchedule
+                        && diffusion instanceof ScheduledDiffusion scheduled
+                ? Optional.of(scheduled)
+                : Optional.empty();
     }
 
     /**
@@ -173,15 +187,16 @@ public record SamplingConfig(
      * @throws IllegalArgumentException if {@code steps} does not fit the solver or the schedule
      */
     public int count(DiffusionConfig diffusion) {
-        if (followsSchedule(diffusion) && diffusion instanceof ScheduledDiffusion scheduled) {
-            return scheduled.schedule().chain(steps).steps();
-        }
-        if (solver == Solver.DPM_ADAPTIVE) {
-            return ADAPTIVE_STEPS;
+        Optional<ScheduledDiffusion> scheduled = alongSchedule(diffusion);
+        if (scheduled.isPresent()) {
+            return scheduled.get().schedule().chain(steps).steps();
         }
         if (!steps.matches("[1-9][0-9]{0,5}")) {
             throw new IllegalArgumentException(
                     "the number of steps of " + solver.label() + " must be 1 to 999999, got '" + steps + "'");
+        }
+        if (solver == Solver.DPM_ADAPTIVE) {
+            return ADAPTIVE_STEPS;
         }
         int count = Integer.parseInt(steps);
         if (solver == Solver.DPM_FAST && count < 2) {
@@ -191,19 +206,30 @@ public record SamplingConfig(
     }
 
     /**
-     * The noise levels that a solver visits which does not follow the schedule.
+     * The noise levels that the solver visits.
      *
      * @param diffusion what the network was trained to do
      * @return finite and falling, the last one 0
      * @throws IllegalArgumentException if they are not, or the training has no levels of its own and the grid is those
      */
     public double[] sigmas(DiffusionConfig diffusion) {
-        double[] sigmas = grid.sigmas(count(diffusion), diffusion.times());
+        double[] sigmas = alongSchedule(diffusion)
+                .map(scheduled -> ofChain(scheduled.schedule().chain(steps)))
+                .orElseGet(() -> grid.sigmas(count(diffusion), diffusion.times()));
         for (int i = 0; i < sigmas.length - 1; i++) {
             if (!(sigmas[i] < Double.POSITIVE_INFINITY && sigmas[i] > sigmas[i + 1])) {
                 throw new IllegalArgumentException(
                         "noise levels must be finite and fall, got " + sigmas[i] + " and then " + sigmas[i + 1]);
             }
+        }
+        return sigmas;
+    }
+
+    private static double[] ofChain(DiffusionChain chain) {
+        int n = chain.steps();
+        double[] sigmas = new double[n + 1];
+        for (int i = 0; i < n; i++) {
+            sigmas[i] = Math.exp(-chain.logSnr(n - 1 - i) / 2);
         }
         return sigmas;
     }
@@ -220,7 +246,7 @@ public record SamplingConfig(
                         && scheduled.schedule() instanceof NoiseSchedule.Discrete)) {
             throw new IllegalArgumentException("roundTimes is for models of a discrete schedule only");
         }
-        if (followsSchedule(diffusion)) {
+        if (alongSchedule(diffusion).isPresent()) {
             count(diffusion);
         } else {
             sigmas(diffusion);

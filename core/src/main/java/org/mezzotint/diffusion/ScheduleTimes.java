@@ -29,7 +29,9 @@ final class ScheduleTimes implements SigmaTimes {
         double inside = Math.max(0, Math.min(time, logSigmas.length - 1.0));
         int below = Math.min((int) inside, Math.max(0, logSigmas.length - 2));
         int above = Math.min(below + 1, logSigmas.length - 1);
-        return Math.exp(logSigmas[below] + (inside - below) * (logSigmas[above] - logSigmas[below]));
+        return inside == below
+                ? Math.exp(logSigmas[below])
+                : Math.exp(logSigmas[below] + (inside - below) * (logSigmas[above] - logSigmas[below]));
     }
 
     @Override

@@ -36,10 +36,11 @@ public interface SigmaTimes {
     double max();
 
     /**
-     * Levels for a sampler that asks for none of its own: even steps of time.
+     * Levels for a sampler that asks for none of its own: even steps of time, from {@link #max()} on, before the step to the
+     * clean picture.
      *
      * @param n how many, at least 1
-     * @return falling from {@link #max()} to {@link #min()}
+     * @return falling, above 0
      */
     default double[] levels(int n) {
         double first = time(max());

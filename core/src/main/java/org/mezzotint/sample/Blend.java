@@ -2,8 +2,8 @@ package org.mezzotint.sample;
 
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
+import org.mezzotint.diffusion.DiffusionChain;
 import org.mezzotint.tensor.Scalars;
-import org.mezzotint.tensor.Tensors;
 
 /** Weighted sums of states: what every step of a solver ends in. */
 final class Blend {
@@ -36,6 +36,6 @@ final class Blend {
 
     /** (N, 1, 1, 1), like x in type and device. */
     static Tensor column(double[] values, Tensor x) {
-        return Tensors.of(values).view(values.length, 1, 1, 1).to(x.device(), Tensors.type(x));
+        return DiffusionChain.broadcast(values, x);
     }
 }

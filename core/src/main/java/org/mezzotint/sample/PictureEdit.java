@@ -1,7 +1,9 @@
 package org.mezzotint.sample;
 
 import java.util.Optional;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.diffusion.SigmaDenoiser;
 import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
@@ -30,9 +32,23 @@ public record PictureEdit(Tensor picture, double strength, Optional<Tensor> mask
         }
     }
 
-    /** How many of n steps are left out. */
+    /**
+     * How many of n steps are taken.
+     *
+     * @param strength above 0 to 1
+     * @param n steps of the whole way
+     * @return at least 1
+     */
+    public static int stepsTaken(double strength, int n) {
+        return Math.max(1, (int) Math.round(strength * n));
+    }
+
     int skipped(int n) {
-        return n - Math.max(1, (int) Math.round(strength * n));
+        return n - stepsTaken(strength, n);
+    }
+
+    PictureEdit to(Device device, ScalarType type) {
+        return new PictureEdit(picture.to(device, type), strength, mask.map(where -> where.to(device, type)));
     }
 
     /** The state at the first level. */

@@ -6,7 +6,6 @@ import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.diffusion.Denoiser;
-import org.mezzotint.diffusion.DiffusionChain;
 import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.FlowMatching;
 import org.mezzotint.diffusion.Interpolant;
@@ -100,8 +99,9 @@ public record PictureSampler(
                 LatestGuess latest = new LatestGuess()) {
             Tensor start = initial(noise);
             Conditioning cond = conditioning(labels);
-            if (sampling.followsSchedule(diffusion) && diffusion instanceof ScheduledDiffusion scheduled) {
-                Denoiser denoiser = alongSchedule(scheduled, cond).watched(latest::remember);
+            Optional<ScheduledDiffusion> scheduled = sampling.alongSchedule(diffusion);
+            if (scheduled.isPresent()) {
+                Denoiser denoiser = alongSchedule(scheduled.get(), cond).watched(latest::remember);
                 return scope.keep(solver().sample(denoiser, start, noise, latest.telling(watch)));
             }
             double[] sigmas = sampling.sigmas(diffusion);
@@ -129,15 +129,16 @@ public record PictureSampler(
         Shapes.check("picture", edit.picture(), 1, shape.channels(), shape.height(), shape.width());
         try (Scope scope = Scope.open();
                 LatestGuess latest = new LatestGuess()) {
-            double[] all = levels();
+            double[] all = sampling.sigmas(diffusion);
             double[] sigmas = Arrays.copyOfRange(all, edit.skipped(all.length - 1), all.length);
+            PictureEdit here = edit.to(shape.device(), shape.type());
             Tensor drawn = follow(
-                    latest.of(edit.around(sigmaDenoiser(conditioning(labels)))),
-                    edit.start(initial(noise), sigmas[0]),
+                    latest.of(here.around(sigmaDenoiser(conditioning(labels)))),
+                    here.start(initial(noise), sigmas[0]),
                     sigmas,
                     noise,
                     latest.telling(watch));
-            return scope.keep(edit.mask().isPresent() ? edit.keepOutside(drawn) : drawn);
+            return scope.keep(here.mask().isPresent() ? here.keepOutside(drawn) : drawn);
         }
     }
 
@@ -154,27 +155,22 @@ public record PictureSampler(
         return Conditioning.classes(cpu.to(shape.device(), cpu.scalar_type()));
     }
 
-    /** The noise levels that the settings visit, falling, and 0. */
-    private double[] levels() {
-        if (!(sampling.followsSchedule(diffusion) && diffusion instanceof ScheduledDiffusion scheduled)) {
-            return sampling.sigmas(diffusion);
-        }
-        DiffusionChain chain = scheduled.schedule().chain(sampling.steps());
-        double[] sigmas = new double[chain.steps() + 1];
-        for (int i = 0; i < chain.steps(); i++) {
-            sigmas[i] = Math.exp(-chain.logSnr(chain.steps() - 1 - i) / 2);
-        }
-        return sigmas;
-    }
-
     /** From x = x_0 + σ·noise at the first level to the last. */
     private Tensor follow(
             SigmaDenoiser denoiser, Tensor start, double[] sigmas, NoiseSource noise, Sampler.Progress progress) {
         if (sampling.solver().countsInSigma()) {
-            return sigmaSolver().sample(denoiser, start, sigmas, stepNoise(noise, sigmas), progress);
+            Tensor end = sigmaSolver().sample(denoiser, start, sigmas, stepNoise(noise, sigmas), progress);
+            double last = sigmas[sigmas.length - 2];
+            return stopsAbove() && last > diffusion.times().min() ? denoiser.denoise(end, last) : end;
         }
         Tensor scaled = start.div(Scalars.of(Math.hypot(1, sigmas[0]))); // variance-preserving
         return solver().sample(Denoiser.along(denoiser, sigmas), scaled, noise, progress);
+    }
+
+    /** These two stop at the last level above 0, which is noise to be seen unless the level is low. */
+    private boolean stopsAbove() {
+        return sampling.solver() == SamplingConfig.Solver.DPM_FAST
+                || sampling.solver() == SamplingConfig.Solver.DPM_ADAPTIVE;
     }
 
     private SigmaDenoiser sigmaDenoiser(Conditioning cond) {
@@ -259,7 +255,11 @@ public record PictureSampler(
         }
         Guidance guidance = Guidance.of(sampling, diffusion, shape.channels());
         return guide.isPresent()
-                ? guidance.auto(told, guide.get())
+                ? guidance.auto(told, rounded(guide.get()))
                 : guidance.classifierFree(told, Guidance.nullClass(shape.numClasses()));
+    }
+
+    private Network rounded(Network any) {
+        return sampling.roundTimes() ? (x, t, cond) -> any.evaluate(x, t.round(), cond) : any;
     }
 }

@@ -1,10 +1,14 @@
 package org.mezzotint.train;
 
+import java.util.SplittableRandom;
 import org.bytedeco.pytorch.Tensor;
+import org.mezzotint.data.Dataset;
 import org.mezzotint.data.GeometricAugmentation;
 import org.mezzotint.models.HDiT;
 import org.mezzotint.models.Model;
 import org.mezzotint.tensor.Conditioning;
+import org.mezzotint.tensor.Rng;
+import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Tensors;
 
 /** Batches on their way to a model. */
@@ -33,5 +37,35 @@ final class Batches {
         }
         Tensor cpu = Tensors.of(labels);
         return Conditioning.classes(cpu.to(model.device(), cpu.scalar_type()));
+    }
+
+    /**
+     * Pictures as they are in the data set, (n, C, H, W) on the model's device, with their labels.
+     *
+     * @param x0 the pictures
+     * @param labels one a picture
+     */
+    record HeldOut(Tensor x0, long[] labels) {
+        static HeldOut read(Dataset pictures, int first, int n, Model model) {
+            int length = pictures.channels() * pictures.height() * pictures.width();
+            float[] pixels = new float[n * length];
+            long[] labels = new long[n];
+            for (int i = 0; i < n; i++) {
+                pictures.read(first + i, new SplittableRandom(0), pixels, i * length);
+                labels[i] = pictures.label(first + i);
+            }
+            Tensor cpu = Tensors.of(pixels, n, pictures.channels(), pictures.height(), pictures.width());
+            return new HeldOut(toDevice(cpu, model), labels);
+        }
+    }
+
+    /** Fills noise (n, …) on the CPU, picture i with the stream of {@code mix(stream, first + i)}. */
+    static void fillNoise(Tensor noise, long stream, int first) {
+        try (Rng rng = new Rng(0);
+                Scope scope = Scope.open()) {
+            for (int i = 0; i < noise.size(0); i++) {
+                rng.reseed(Rng.mix(stream, first + i)).fillNormal(noise.select(0, i));
+            }
+        }
     }
 }

@@ -1,7 +1,6 @@
 package org.mezzotint.train;
 
 import java.util.Arrays;
-import java.util.SplittableRandom;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -10,7 +9,6 @@ import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.SigmaDenoiser;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.layers.Tape;
-import org.mezzotint.tensor.Rng;
 import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Tensors;
@@ -83,18 +81,11 @@ public final class DenoisingError {
     }
 
     private void add(Model model, DiffusionConfig diffusion, int first, int n, double[] sums) {
-        int length = pictures.channels() * pictures.height() * pictures.width();
-        float[] pixels = new float[n * length];
-        long[] labels = new long[n];
-        for (int i = 0; i < n; i++) {
-            pictures.read(first + i, new SplittableRandom(0), pixels, i * length);
-            labels[i] = pictures.label(first + i);
-        }
         try (Scope scope = Scope.open()) {
-            Tensor x0 = Batches.toDevice(
-                    Tensors.of(pixels, n, pictures.channels(), pictures.height(), pictures.width()), model);
+            Batches.HeldOut batch = Batches.HeldOut.read(pictures, first, n, model);
+            Tensor x0 = batch.x0();
             SigmaDenoiser denoiser = diffusion.denoiser(
-                    new ModelNetwork(model, diffusion).on(Tape.plain()), Batches.labels(labels, model));
+                    new ModelNetwork(model, diffusion).on(Tape.plain()), Batches.labels(batch.labels(), model));
             double[] logSnrs = logSnrs();
             for (int level = 0; level < LEVELS; level++) {
                 double sigma = Math.exp(-logSnrs[level] / 2);
@@ -112,11 +103,7 @@ public final class DenoisingError {
 
     private Tensor noise(int first, int n, int level) {
         Tensor noise = Tensors.empty(ScalarType.Float, n, pictures.channels(), pictures.height(), pictures.width());
-        try (Rng rng = new Rng(0)) {
-            for (int i = 0; i < n; i++) {
-                rng.reseed(Rng.mix(level, first + i)).fillNormal(noise.select(0, i));
-            }
-        }
+        Batches.fillNoise(noise, level, first);
         return noise;
     }
 }

@@ -160,6 +160,7 @@ public final class Trainer implements AutoCloseable {
         Resumption.check(directory, config);
         Optional<Path> checkpoint = directory.newestIntact(note);
         if (checkpoint.isEmpty()) {
+            directory.replaceConfig(config);
             return Optional.empty();
         }
         TrainState.Progress progress = RunDirectory.progress(checkpoint.get());
@@ -174,6 +175,17 @@ public final class Trainer implements AutoCloseable {
         }
         directory.replaceConfig(config);
         return Optional.of(TrainState.read(config, device, checkpoint.get(), progress));
+    }
+
+    /**
+     * Refuses a recipe with which a run could not go on.
+     *
+     * @param directory of the run
+     * @param config the recipe, which may differ from the saved one in length and in what is saved when
+     * @throws InputException naming the sections that differ and must not
+     */
+    public static void checkRecipe(RunDirectory directory, TrainConfig config) {
+        Resumption.check(directory, config);
     }
 
     private static String shortened(String fingerprint) {

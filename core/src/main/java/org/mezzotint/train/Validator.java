@@ -1,7 +1,6 @@
 package org.mezzotint.train;
 
 import java.util.Arrays;
-import java.util.SplittableRandom;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -11,7 +10,6 @@ import org.mezzotint.diffusion.Network;
 import org.mezzotint.diffusion.Objective;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.layers.Tape;
-import org.mezzotint.tensor.Rng;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Tensors;
 
@@ -79,17 +77,8 @@ public final class Validator {
      */
     public static Tensor noise(int n, int channels, int height, int width) {
         Tensor noise = Tensors.empty(ScalarType.Float, n, channels, height, width);
-        fillNoise(noise, 0);
+        Batches.fillNoise(noise, 0, 0);
         return noise;
-    }
-
-    private static void fillNoise(Tensor noise, int first) {
-        try (Rng rng = new Rng(0);
-                Scope scope = Scope.open()) {
-            for (int i = 0; i < noise.size(0); i++) {
-                rng.reseed(Rng.mix(0, first + i)).fillNormal(noise.select(0, i));
-            }
-        }
     }
 
     /**
@@ -114,31 +103,23 @@ public final class Validator {
      */
     public Result evaluate(Model model) {
         int n = pictures.size();
-        int length = pictures.channels() * pictures.height() * pictures.width();
         Objective.Levels all = objective.levels(levels(n));
         double[] losses = new double[n];
         Network network = new ModelNetwork(model, diffusion).on(Tape.plain());
         try (NoGradGuard noGrad = new NoGradGuard()) {
             for (int first = 0; first < n; first += batchSize) {
                 int count = Math.min(batchSize, n - first);
-                float[] pixels = new float[count * length];
-                long[] labels = new long[count];
-                for (int i = 0; i < count; i++) {
-                    pictures.read(first + i, new SplittableRandom(0), pixels, i * length);
-                    labels[i] = pictures.label(first + i);
-                }
                 try (Scope scope = Scope.open()) {
-                    Tensor x0 = Batches.toDevice(
-                            Tensors.of(pixels, count, pictures.channels(), pictures.height(), pictures.width()), model);
+                    Batches.HeldOut batch = Batches.HeldOut.read(pictures, first, count, model);
                     Tensor cpuNoise = Tensors.empty(
                             ScalarType.Float, count, pictures.channels(), pictures.height(), pictures.width());
-                    fillNoise(cpuNoise, first);
+                    Batches.fillNoise(cpuNoise, 0, first);
                     Objective.Terms terms = objective.terms(
                             network,
-                            x0,
+                            batch.x0(),
                             all.part(first, count),
                             Batches.toDevice(cpuNoise, model),
-                            Batches.labels(labels, model));
+                            Batches.labels(batch.labels(), model));
                     System.arraycopy(Tensors.doubles(terms.total()), 0, losses, first, count);
                 }
             }

@@ -59,7 +59,10 @@ final class DrawOptions {
         Map<String, String> settings();
 
         /** How to draw; called before the weights are loaded, and refuses what does not fit the model. */
-        Pictures.Source source(ModelConfig config, Precision numbers, Device device);
+        Pictures.Source source(ModelConfig config);
+
+        /** Refuses settings that the task cannot use, before the weights are loaded. */
+        default void check(SamplingConfig sampling, DiffusionConfig diffusion) {}
 
         /** Steps between two sheets of guesses; 0 for none. */
         default int previewEvery() {
@@ -93,8 +96,13 @@ final class DrawOptions {
             DiffusionConfig diffusion = bundle.section("diffusion", DiffusionConfig.class);
             SamplingConfig sampling =
                     samplingOptions.resolve(bundle.section("sampling", SamplingConfig.class), diffusion);
+            if (task.previewEvery() > 0 && sampling.solver() == SamplingConfig.Solver.DPM_ADAPTIVE) {
+                throw new IllegalArgumentException(
+                        "--preview-every is not for dpm-adaptive, whose steps are not known before");
+            }
+            task.check(sampling, diffusion);
             checkMemory(config, sampling);
-            Pictures.Source source = task.source(config, numbers, device);
+            Pictures.Source source = task.source(config);
             try (Model guide = samplingOptions.guide(config, diffusion, numbers, device);
                     Model model = bundle.load(bundleOptions.weights(bundle), numbers, device)) {
                 int atOnce = Math.min(batch, count);
@@ -155,6 +163,8 @@ final class DrawOptions {
         List<byte[]> forGrid = new ArrayList<>();
         Map<String, String> settings = pictures.settings();
         settings.put("model", bundleOptions.file().toString());
+        settings.put("precision", precision);
+        settings.putAll(samplingOptions.settings());
         settings.putAll(task.settings());
         int count = task.names().length;
         try (Progress progress = new Progress("sample", "steps", 0, pictures.work(count));

@@ -8,16 +8,15 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.data.PictureFiles;
 import org.mezzotint.data.PictureOptions;
+import org.mezzotint.diffusion.DiffusionConfig;
+import org.mezzotint.diffusion.SamplingConfig;
 import org.mezzotint.io.InputException;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.sample.NoiseSource;
 import org.mezzotint.sample.PictureEdit;
-import org.mezzotint.tensor.Precision;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Tensors;
 import picocli.CommandLine.Command;
@@ -94,7 +93,7 @@ final class EditCommand implements Callable<Integer>, DrawOptions.Task {
     }
 
     @Override
-    public Pictures.Source source(ModelConfig config, Precision numbers, Device device) {
+    public Pictures.Source source(ModelConfig config) {
         PictureFiles.Picture clean = read(picture, config);
         Optional<PictureFiles.Picture> where = Optional.ofNullable(mask).map(file -> read(file, config));
         long[] all = names();
@@ -102,12 +101,21 @@ final class EditCommand implements Callable<Integer>, DrawOptions.Task {
             try (Scope scope = Scope.open();
                     NoiseSource noise = NoiseSource.of(Arrays.copyOfRange(all, first, first + count))) {
                 PictureEdit edit = new PictureEdit(
-                        tensor(clean, config.channels(), 2, -1, numbers.storage(), device),
+                        tensor(clean, config.channels(), 2, -1),
                         strength(),
-                        where.map(gray -> tensor(gray, 1, 1, 0, numbers.storage(), device)));
+                        where.map(gray -> tensor(gray, 1, 1, 0)));
                 return scope.keep(sampler.edit(edit, noise, count, labels, watch));
             }
         };
+    }
+
+    @Override
+    public void check(SamplingConfig sampling, DiffusionConfig diffusion) {
+        int steps = sampling.count(diffusion);
+        if (sampling.solver() == SamplingConfig.Solver.DPM_FAST && PictureEdit.stepsTaken(strength(), steps) < 2) {
+            throw new IllegalArgumentException(
+                    "--strength " + strength() + " of " + steps + " steps leaves 1, dpm-fast needs 2");
+        }
     }
 
     private static PictureFiles.Picture read(Path file, ModelConfig config) {
@@ -130,8 +138,7 @@ final class EditCommand implements Callable<Integer>, DrawOptions.Task {
     }
 
     /** (1, C, H, W) of factor·value/255 + offset; one channel is the mean of three. */
-    private static Tensor tensor(
-            PictureFiles.Picture picture, int channels, double factor, double offset, ScalarType type, Device device) {
+    private static Tensor tensor(PictureFiles.Picture picture, int channels, double factor, double offset) {
         int size = picture.width() * picture.height();
         double[] values = new double[channels * size];
         for (int i = 0; i < size; i++) {
@@ -142,9 +149,7 @@ final class EditCommand implements Callable<Integer>, DrawOptions.Task {
                 values[c * size + i] = factor * value / WHITE + offset;
             }
         }
-        return Tensors.of(values)
-                .view(1, channels, picture.height(), picture.width())
-                .to(device, type);
+        return Tensors.of(values).view(1, channels, picture.height(), picture.width());
     }
 
     private static int at(PictureFiles.Picture picture, int pixel, int channel) {

@@ -4,10 +4,8 @@ import java.util.Arrays;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.LongStream;
-import org.bytedeco.pytorch.Device;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.sample.NoiseSource;
-import org.mezzotint.tensor.Precision;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -54,7 +52,7 @@ final class InterpolateCommand implements Callable<Integer>, DrawOptions.Task {
     }
 
     @Override
-    public Pictures.Source source(ModelConfig config, Precision numbers, Device device) {
+    public Pictures.Source source(ModelConfig config) {
         double[] fractions = new double[frames];
         Arrays.setAll(fractions, i -> (double) i / (frames - 1));
         return (sampler, first, count, labels, watch) -> {

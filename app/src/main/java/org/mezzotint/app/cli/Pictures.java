@@ -150,7 +150,7 @@ final class Pictures {
         Map<String, String> text = new LinkedHashMap<>();
         text.put("Software", "mezzotint " + Version.number());
         text.put("solver", s.solver().label());
-        if (!s.followsSchedule(sampler.diffusion())) {
+        if (s.alongSchedule(sampler.diffusion()).isEmpty()) {
             text.put("grid", Yaml.toJson(s.grid()));
         }
         text.put("eta", Double.toString(s.eta()));
@@ -158,6 +158,7 @@ final class Pictures {
         text.put("guidance", Double.toString(s.guidance()));
         if (s.guidance() != 1) {
             text.put("guidance schedule", Yaml.toJson(s.guidanceSchedule()));
+            text.put("guided channels", s.guidedChannels().label());
         }
         text.put("round times", Boolean.toString(s.roundTimes()));
         text.put("clip", Boolean.toString(s.clip()));

@@ -3,9 +3,7 @@ package org.mezzotint.app.cli;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import org.bytedeco.pytorch.Device;
 import org.mezzotint.models.ModelConfig;
-import org.mezzotint.tensor.Precision;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -53,7 +51,7 @@ final class SampleCommand implements Callable<Integer>, DrawOptions.Task {
     }
 
     @Override
-    public Pictures.Source source(ModelConfig config, Precision numbers, Device device) {
+    public Pictures.Source source(ModelConfig config) {
         long[] all = names();
         return (sampler, first, count, labels, watch) ->
                 sampler.draw(Arrays.copyOfRange(all, first, first + count), labels, watch);

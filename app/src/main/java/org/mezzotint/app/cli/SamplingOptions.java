@@ -4,11 +4,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import org.bytedeco.pytorch.Device;
 import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.FlowMatching;
 import org.mezzotint.diffusion.GuidanceSchedule;
+import org.mezzotint.diffusion.PreconditionedDiffusion;
 import org.mezzotint.diffusion.SamplingConfig;
 import org.mezzotint.diffusion.ScheduledDiffusion;
 import org.mezzotint.diffusion.SigmaGrid;
@@ -55,13 +57,13 @@ final class SamplingOptions {
     @Option(
             names = "--sigma-min",
             paramLabel = "X",
-            description = "lowest noise level of karras, exponential, polyexponential (default: the schedule's)")
+            description = "lowest noise level of karras, exponential, polyexponential (default: the training's)")
     private Double sigmaMin;
 
     @Option(
             names = "--sigma-max",
             paramLabel = "X",
-            description = "highest noise level (default: the schedule's, at most 80)")
+            description = "highest noise level (default: the training's, of a schedule or a flow at most 80)")
     private Double sigmaMax;
 
     @Option(names = "--rho", paramLabel = "X", description = "of karras (default: 7) and polyexponential (default: 1)")
@@ -114,10 +116,28 @@ final class SamplingOptions {
     SamplingConfig resolve(SamplingConfig recipe, DiffusionConfig diffusion) {
         SamplingConfig sampling = sampling(recipe, diffusion);
         checkSpacing(diffusion, sampling);
-        if (guide != null && sampling.guidance() == 1) {
-            throw new IllegalArgumentException("--guide needs a --guidance other than 1");
+        if (sampling.guidance() == 1) {
+            needsGuidance("--guide", guide);
+            needsGuidance("--guidance-interval", guidanceInterval);
+            needsGuidance("--guidance-power", guidancePower);
+        }
+        if (roundTimes && sampling.alongSchedule(diffusion).isPresent()) {
+            throw new IllegalArgumentException(
+                    "--round-times is for levels between those of the schedule, which " + sampling.solver().label()
+                            + " does not visit");
         }
         return sampling;
+    }
+
+    private static void needsGuidance(String option, Object given) {
+        if (given != null) {
+            throw new IllegalArgumentException(option + " needs a --guidance other than 1");
+        }
+    }
+
+    /** What a picture's text says of the guide. */
+    Map<String, String> settings() {
+        return guide == null ? Map.of() : Map.of("guide", guide.toString());
     }
 
     /** The model of --guide, which must have the same inputs, outputs and training; null without one. */
@@ -228,7 +248,7 @@ final class SamplingOptions {
                 own ? Optional.of(recipe.grid()) : Optional.empty(),
                 levels,
                 times.min(),
-                Math.min(times.max(), USUAL_SIGMA_MAX));
+                diffusion instanceof PreconditionedDiffusion ? times.max() : Math.min(times.max(), USUAL_SIGMA_MAX));
         String name = usual.name();
         if (rho != null && !name.equals("karras") && !name.equals("polyexponential")) {
             throw new IllegalArgumentException("--rho is for karras and polyexponential only, got " + name);
@@ -279,7 +299,7 @@ final class SamplingOptions {
     private String steps(
             SamplingConfig.Solver chosen, SigmaGrid grid, SamplingConfig recipe, DiffusionConfig diffusion) {
         boolean follows = !chosen.countsInSigma() && grid instanceof SigmaGrid.OfSchedule;
-        return steps != null || follows || !recipe.followsSchedule(diffusion)
+        return steps != null || follows || recipe.alongSchedule(diffusion).isEmpty()
                 ? Optional.ofNullable(steps).orElse(recipe.steps())
                 : Integer.toString(recipe.count(diffusion));
     }

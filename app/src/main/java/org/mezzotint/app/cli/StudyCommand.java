@@ -8,9 +8,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Device;
+import org.mezzotint.data.Dataset;
 import org.mezzotint.io.InputException;
 import org.mezzotint.io.Yaml;
-import org.mezzotint.train.TrainConfig;
+import org.mezzotint.models.ModelConfig;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -24,10 +25,12 @@ import picocli.CommandLine.Parameters;
             "Train several configurations with one budget and compare them.",
             "Writes table.md, curves.png and samples.png (a row a configuration, equal seeds) into the study's folder.",
             "The denoising error is the unweighted squared error of the guessed clean picture at 16 noise levels, of the",
-            "averaged weights, on held-out pictures. After an interruption, the same command goes on."
+            "averaged weights, on held-out pictures. After an interruption, the same command goes on; a row that diverges is noted,",
+            "and the others are trained all the same."
         })
 final class StudyCommand implements Callable<Integer> {
     private static final int INTERRUPTED = 130;
+    private static final int DIVERGED = 4;
 
     @Parameters(
             index = "0",
@@ -55,52 +58,71 @@ final class StudyCommand implements Callable<Integer> {
         PrintStream console = System.out;
         StudyConfig config = Yaml.read(study, StudyConfig.class);
         List<StudyRow> rows = rows(config);
+        checkOnly(rows);
+        check(rows);
         Interrupts interrupts = Interrupts.handle();
         Device device = machine.open();
-        List<StudyReport.Finished> finished = new ArrayList<>();
         String table = "";
         for (int i = 0; i < rows.size(); i++) {
-            StudyReport.Finished row = rows.get(i).finished();
-            String title = row.name() + " (" + (i + 1) + " of " + rows.size() + ")";
-            if (!rows.get(i).run(Optional.ofNullable(data), device, title, interrupts::requested, console)) {
-                console.println("interrupted; the same command goes on");
-                return INTERRUPTED;
+            StudyRow row = rows.get(i);
+            if (only.isEmpty() || only.contains(row.name())) {
+                String title = row.name() + " (" + (i + 1) + " of " + rows.size() + ")";
+                row.run(Optional.ofNullable(data), device, title, interrupts::requested, console);
+                table = report(rows);
+                if (interrupts.requested()) {
+                    console.println("interrupted; the same command goes on");
+                    return INTERRUPTED;
+                }
             }
-            finished.add(row);
-            table = new StudyReport(out, finished).write();
         }
         console.print(table);
         console.println("wrote " + out.resolve("table.md") + ", curves.png and samples.png");
-        return 0;
+        return rows.stream().anyMatch(row -> row.diverged().isPresent()) ? DIVERGED : 0;
     }
 
-    /** All rows, checked before any is trained. */
+    /** Of all rows that are done, whichever were asked for now. */
+    private String report(List<StudyRow> rows) {
+        return new StudyReport(
+                        out,
+                        rows.stream()
+                                .filter(row -> row.diverged().isPresent() || row.trained())
+                                .toList())
+                .write();
+    }
+
     private List<StudyRow> rows(StudyConfig config) {
+        List<StudyRow> rows = new ArrayList<>();
+        for (StudyConfig.Row row : config.rows()) {
+            Path beside = study.resolveSibling(row.recipe());
+            String recipe = Files.isRegularFile(beside) ? beside.toString() : row.recipe();
+            rows.add(new StudyRow(config, row, recipe, out.resolve(row.name())));
+        }
+        return rows;
+    }
+
+    private void checkOnly(List<StudyRow> rows) {
         for (String name : only) {
-            if (config.rows().stream().noneMatch(row -> row.name().equals(name))) {
+            if (rows.stream().noneMatch(row -> row.name().equals(name))) {
                 throw new IllegalArgumentException("--only: " + study + " has no row " + name);
             }
         }
-        List<StudyRow> rows = new ArrayList<>();
-        for (StudyConfig.Row row : config.rows()) {
-            if (only.isEmpty() || only.contains(row.name())) {
-                Path beside = study.resolveSibling(row.recipe());
-                String recipe = Files.isRegularFile(beside) ? beside.toString() : row.recipe();
-                rows.add(new StudyRow(config, row, recipe, out.resolve(row.name())));
-            }
-        }
-        TrainConfig first = rows.get(0).config();
+    }
+
+    /** All rows, before any is trained. */
+    private void check(List<StudyRow> rows) {
+        StudyRow first = rows.get(0);
         for (StudyRow row : rows) {
-            TrainConfig other = row.config();
-            if (other.model().height() != first.model().height()
-                    || other.model().width() != first.model().width()
-                    || other.model().channels() != first.model().channels()
-                    || other.validation().images() != first.validation().images()) {
-                throw new InputException("rows must have pictures of one size and equal validation.images, "
-                        + rows.get(0).finished().name() + " and "
-                        + row.finished().name() + " differ");
+            if (!row.heldOut().equals(first.heldOut())) {
+                throw new InputException("rows must have pictures of one size and the same ones held out, " + first.name()
+                        + " and " + row.name() + " differ in model, data or validation.images");
             }
         }
-        return rows;
+        ModelConfig model = first.config().model();
+        try (Dataset pictures = first.config()
+                .data()
+                .open(Optional.ofNullable(data), model.height(), model.width(), model.channels())) {
+            TrainRun.heldOut(first.config(), pictures);
+            rows.forEach(row -> row.check(pictures));
+        }
     }
 }

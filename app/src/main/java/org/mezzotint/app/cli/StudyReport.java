@@ -23,22 +23,19 @@ import org.mezzotint.io.InputException;
 import org.mezzotint.io.Png;
 import org.mezzotint.models.Cost;
 import org.mezzotint.sample.ImageGrid;
-import org.mezzotint.train.TrainConfig;
 
 /** What a study found so far: {@code table.md}, {@code curves.png} and {@code samples.png} in its folder. */
 final class StudyReport {
     private static final int LEAST_POINTS = 2;
 
-    /** A finished row. */
-    record Finished(String name, TrainConfig config, Path folder) {}
 
     /** One point of a curve. */
     private record Point(long images, double seconds, double error) {}
 
     private final Path folder;
-    private final List<Finished> rows;
+    private final List<StudyRow> rows;
 
-    StudyReport(Path folder, List<Finished> rows) {
+    StudyReport(Path folder, List<StudyRow> rows) {
         this.folder = folder;
         this.rows = List.copyOf(rows);
     }
@@ -56,31 +53,28 @@ final class StudyReport {
         List<Point> points = new ArrayList<>();
         NavigableMap<Long, String> lines = StudyWatch.rows(row.resolve(StudyWatch.CURVE));
         lines.forEach((images, line) -> {
-            String[] cells = line.split(",", 3);
-            points.add(new Point(images, Double.parseDouble(cells[0]), Double.parseDouble(cells[1])));
+            String[] cells = line.split(",", 4);
+            points.add(new Point(images, Double.parseDouble(cells[0]), Double.parseDouble(cells[2])));
         });
-        if (points.isEmpty()) {
-            throw new InputException("no curve in " + row.resolve(StudyWatch.CURVE));
-        }
         return points;
     }
 
     private String table() {
         List<String> lines = new ArrayList<>(List.of(
                 "| row | parameters | GMAC | pictures | minutes | denoising error |", "|---|---|---|---|---|---|"));
-        for (Finished row : rows) {
+        for (StudyRow row : rows) {
             List<Point> points = curve(row.folder());
-            Point last = points.get(points.size() - 1);
+            Point last = points.isEmpty() ? new Point(0, 0, Double.NaN) : points.get(points.size() - 1);
             Cost cost = row.config().model().cost();
             lines.add(String.format(
                     Locale.ROOT,
-                    "| %s | %,d | %.3f | %,d | %.1f | %.5f |",
+                    "| %s | %,d | %.3f | %,d | %.1f | %s |",
                     row.name(),
                     cost.parameters(),
                     cost.macs() / 1e9,
                     last.images(),
                     last.seconds() / 60,
-                    last.error()));
+                    row.diverged().isPresent() ? "diverged" : String.format(Locale.ROOT, "%.5f", last.error())));
         }
         return String.join("\n", lines) + "\n";
     }
@@ -94,7 +88,7 @@ final class StudyReport {
                 .build();
         chart.getStyler().setLegendPosition(LegendPosition.OutsideE).setChartBackgroundColor(Color.WHITE);
         chart.getStyler().setXAxisLogarithmic(true).setYAxisLogarithmic(true);
-        for (Finished row : rows) {
+        for (StudyRow row : rows) {
             List<Point> points = curve(row.folder());
             if (points.size() >= LEAST_POINTS) {
                 XYSeries series = chart.addSeries(
@@ -113,21 +107,25 @@ final class StudyReport {
     /** The rows' strips of samples, one under another. */
     private void samples() {
         List<byte[]> strips = new ArrayList<>();
+        List<String> names = new ArrayList<>();
         int width = 0;
         int height = 0;
-        for (Finished row : rows) {
+        for (StudyRow row : rows) {
             Path file = row.folder().resolve(StudyRow.SAMPLES);
-            if (!Files.exists(file)) {
-                return;
+            if (row.diverged().isEmpty() && Files.exists(file)) {
+                BufferedImage strip = read(file);
+                width = strip.getWidth();
+                height = strip.getHeight();
+                strips.add(bytes(strip));
+                names.add(row.name());
             }
-            BufferedImage strip = read(file);
-            width = strip.getWidth();
-            height = strip.getHeight();
-            strips.add(bytes(strip));
+        }
+        if (strips.isEmpty()) {
+            return;
         }
         ImageGrid.Sheet sheet = ImageGrid.of(strips, width, height, 1, 1);
-        String names = String.join(", ", rows.stream().map(Finished::name).toList());
-        Png.write(folder.resolve("samples.png"), sheet.width(), sheet.height(), sheet.rgb(), Map.of("rows", names));
+        Map<String, String> text = Map.of("rows", String.join(", ", names));
+        Png.write(folder.resolve("samples.png"), sheet.width(), sheet.height(), sheet.rgb(), text);
     }
 
     private static BufferedImage read(Path file) {

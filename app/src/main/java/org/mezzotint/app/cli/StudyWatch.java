@@ -31,17 +31,25 @@ final class StudyWatch implements TrainListener {
     private final String title;
     private final StudyConfig.Budget budget;
     private final DenoisingError error;
+    private final int pictures;
     private final PrintStream out;
     private final TreeMap<Long, String> curve = new TreeMap<>();
     private final TreeMap<Long, String> times = new TreeMap<>();
     private TrainState state;
     private double seconds;
 
-    StudyWatch(Path folder, String title, StudyConfig.Budget budget, DenoisingError error, PrintStream out) {
+    StudyWatch(
+            Path folder,
+            String title,
+            StudyConfig.Budget budget,
+            DenoisingError error,
+            int pictures,
+            PrintStream out) {
         this.folder = folder;
         this.title = title;
         this.budget = budget;
         this.error = error;
+        this.pictures = pictures;
         this.out = out;
     }
 
@@ -77,10 +85,6 @@ final class StudyWatch implements TrainListener {
         return budget instanceof StudyConfig.Minutes time && seconds >= 60 * time.minutes();
     }
 
-    double seconds() {
-        return seconds;
-    }
-
     @Override
     public void stepped(StepReport report) {
         seconds += report.seconds();
@@ -101,11 +105,11 @@ final class StudyWatch implements TrainListener {
                 error.evaluate(state.average(), state.config().diffusion());
         curve.put(
                 images,
-                String.format(Locale.ROOT, "%.3f,%.6f,", seconds, result.mean())
+                String.format(Locale.ROOT, "%.3f,%d,%.6f,", seconds, pictures, result.mean())
                         + DoubleStream.of(result.levels())
                                 .mapToObj(value -> String.format(Locale.ROOT, "%.6g", value))
                                 .collect(Collectors.joining(",")));
-        write(CURVE, "images,seconds,error," + levelNames(), curve);
+        write(CURVE, "images,seconds,pictures,error," + levelNames(), curve);
         out.println(String.format(
                 Locale.ROOT,
                 "%s: denoising error %.5f at %,d pictures, %s of training",
@@ -124,7 +128,7 @@ final class StudyWatch implements TrainListener {
     /** Before a checkpoint is complete, so that each complete one has its time. */
     @Override
     public void saving(long images) {
-        times.put(images, String.format(Locale.ROOT, "%.3f", seconds));
+        times.put(images, Double.toString(seconds));
         write(TIMES, "images,seconds", times);
         if (spent() || images >= state.config().training().durationImages()) {
             measure();

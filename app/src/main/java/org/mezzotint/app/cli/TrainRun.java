@@ -39,11 +39,7 @@ final class TrainRun {
         ModelConfig model = config.model();
         try (Dataset all = config.data().open(request.data(), model.height(), model.width(), model.channels());
                 Dataset unflipped = unflipped(request)) {
-            int held = config.validation().images();
-            if (held >= all.size()) {
-                throw new InputException(
-                        "validation.images must be below the number of pictures, got " + held + " of " + all.size());
-            }
+            int held = heldOut(config, all);
             Trainer.checkDataset(config, all); // before a folder is made for a run that cannot start
             Subset.Split split = Subset.split(all, held);
             String fingerprint = all.fingerprint();
@@ -84,6 +80,16 @@ final class TrainRun {
             state.close();
             throw e;
         }
+    }
+
+    /** How many pictures are held out; some must be left. */
+    static int heldOut(TrainConfig config, Dataset all) {
+        int held = config.validation().images();
+        if (held >= all.size()) {
+            throw new InputException(
+                    "validation.images must be below the number of pictures, got " + held + " of " + all.size());
+        }
+        return held;
     }
 
     /** The same pictures without random flips. */

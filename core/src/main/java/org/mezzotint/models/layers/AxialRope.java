@@ -79,14 +79,16 @@ public final class AxialRope extends Layer {
         public Tensor apply(Tensor x) {
             long half = cos.size(-1);
             long rest = x.size(-1) - 2 * half;
-            Tensor a = x.narrow(-1, 0, half);
-            Tensor b = x.narrow(-1, half, half);
+            // one split: the backward pass of slices taken one by one would fill a whole tensor of zeros for each
+            TensorVector parts = x.split(rest == 0 ? new long[] {half, half} : new long[] {half, half, rest}, -1);
+            Tensor a = parts.get(0);
+            Tensor b = parts.get(1);
             Tensor turnedA = a.mul(cos).addcmul(b, sin, Scalars.of(-1));
             Tensor turnedB = b.mul(cos).addcmul(a, sin);
             return torch.cat(
                     rest == 0
                             ? new TensorVector(turnedA, turnedB)
-                            : new TensorVector(turnedA, turnedB, x.narrow(-1, 2 * half, rest)),
+                            : new TensorVector(turnedA, turnedB, parts.get(2)),
                     -1);
         }
     }

@@ -107,12 +107,17 @@ public final class NeighborhoodAttention {
                     tiles(valueRows.get(i).index_select(2, columnWindows), rows.window, columns.window),
                     scale,
                     biases.get(i)); // (columns.count, N·h, tH·tW, d)
-            outputs.push_back(y.view(columns.count, s[0], s[3], rows.tile, columns.tile, s[4])
+            Tensor row = y.view(columns.count, s[0], s[3], rows.tile, columns.tile, s[4])
                     .permute(1, 3, 0, 4, 2, 5)
-                    .reshape(s[0], rows.tile, (long) columns.count * columns.tile, s[3], s[4])
-                    .narrow(2, 0, s[2])); // (N, tH, W, h, d)
+                    .reshape(s[0], rows.tile, (long) columns.count * columns.tile, s[3], s[4]);
+            outputs.push_back(first(row, 2, s[2])); // (N, tH, W, h, d)
         }
-        return torch.cat(outputs, 1).narrow(1, 0, s[1]); // (N, H, W, h, d)
+        return first(torch.cat(outputs, 1), 1, s[1]); // (N, H, W, h, d)
+    }
+
+    /** The first so many; a slice of all would cost a copy in the backward pass. */
+    private static Tensor first(Tensor x, long dimension, long count) {
+        return x.size(dimension) == count ? x : x.narrow(dimension, 0, count);
     }
 
     /**
