@@ -43,6 +43,17 @@ public record Cost(long parameters, long macs, long activationBytes, long checkp
     }
 
     /**
+     * Estimated resident memory of differentiating the network's output by its input: weights, and the activations of a batch.
+     *
+     * @param batch pictures at once
+     * @return bytes, for float32
+     */
+    public long inputGradientBytes(long batch) {
+        return Math.addExact(
+                RUNTIME_BYTES + Math.multiplyExact(parameters, 4), Math.multiplyExact(batch, activationBytes));
+    }
+
+    /**
      * Estimated resident memory of sampling with packed weights.
      *
      * @param batch pictures at once

@@ -17,11 +17,14 @@
  *                       DiffusionConfig.denoiser ─ SigmaSampler.sample(…, sigmas, NoiseSource) ─ pictures
  * </pre>
  *
+ * <p>The way back: {@link org.mezzotint.sample.LogLikelihood} follows the probability flow from pictures to noise and says how
+ * likely the model finds them.
+ *
  * <p>Schedule, parameterization, solver and guidance combine freely. A picture depends on its own seed only, not on the
  * batch it is drawn in. Samplers are immutable and may be shared by threads; each call opens one scope a step, and the
  * result belongs to the caller's scope.
  *
  * <p>Papers: DDPM arXiv:2006.11239, DDIM arXiv:2010.02502, EDM arXiv:2206.00364, DPM-Solver arXiv:2206.00927 and
- * DPM-Solver++ arXiv:2211.01095, classifier-free guidance arXiv:2207.12598.
+ * DPM-Solver++ arXiv:2211.01095, likelihood arXiv:2011.13456, classifier-free guidance arXiv:2207.12598.
  */
 package org.mezzotint.sample;

@@ -116,6 +116,36 @@ class KarrasGoldenTest {
         }
     }
 
+    /** The "simple" loss is the error of ε, (D − x_0)²/σ²: in this frame {@link SigmaWeighting.Snr} and nothing else. */
+    @Test
+    void theErrorOfEpsAndItsGradientEqualTheReferencesSimpleLoss() {
+        for (ScalarType type : TYPES) {
+            try (Golden golden = Golden.open("karras/loss-simple");
+                    Scope scope = Scope.open()) {
+                Preconditioning frame =
+                        new Preconditioning(golden.config().get("sigma_data").asDouble());
+                Tensor output = golden.get("in.model_output", type).clone().requires_grad_(true);
+                List<Tensor> seen = new ArrayList<>();
+                Tensor losses = new SigmaLoss(frame, new SigmaWeighting.Snr(), 1)
+                        .losses(
+                                (x, sigma, cond) -> {
+                                    seen.add(x);
+                                    return output;
+                                },
+                                golden.get("in.input", type),
+                                golden.doubles("in.sigma"),
+                                golden.get("in.noise", type),
+                                Conditioning.none());
+                double tolerance = golden.tolerance(type);
+                Golden.assertClose("losses", Tensors.doubles(losses), golden.doubles("out.losses"), tolerance);
+                Golden.assertClose("x", Tensors.doubles(seen.get(0)), golden.doubles("out.inner_x"), tolerance);
+                losses.mean().backward();
+                Golden.assertClose(
+                        "gradient", Tensors.doubles(output.grad()), golden.doubles("grad.in.model_output"), tolerance);
+            }
+        }
+    }
+
     @Test
     void edmsTrainingLossEqualsThePapers() {
         for (ScalarType type : TYPES) {

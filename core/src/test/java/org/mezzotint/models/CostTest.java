@@ -23,8 +23,14 @@ class CostTest {
     }
 
     @Test
+    void gradientsOfTheInputNeedTheParametersAndABatchOfActivations() {
+        assertThat(COST.inputGradientBytes(8)).isEqualTo(RUNTIME + 4_000 + 8 * 300);
+    }
+
+    @Test
     void hugeBatchesOverflowLoudly() {
         assertThatThrownBy(() -> COST.trainingBytes(Long.MAX_VALUE / 2, false)).isInstanceOf(ArithmeticException.class);
+        assertThatThrownBy(() -> COST.inputGradientBytes(Long.MAX_VALUE / 2)).isInstanceOf(ArithmeticException.class);
         assertThatThrownBy(() -> COST.samplingBytes(Long.MAX_VALUE / 2)).isInstanceOf(ArithmeticException.class);
     }
 

@@ -379,4 +379,41 @@ class SigmaSamplerGoldenTest {
             }
         }
     }
+
+    /**
+     * The reference's error norm is taken over the whole batch, ours over each picture, so steps and errors differ a little;
+     * the true densities show that ours are as exact.
+     */
+    @Test
+    void theLogLikelihoodEqualsTheReferences() {
+        try (Golden golden = Golden.open("ksampling/log_likelihood");
+                Scope scope = Scope.open()) {
+            Tensor probe = golden.get("in.probe_bits", ScalarType.Double)
+                    .mul(Scalars.of(2))
+                    .sub(Scalars.of(1));
+            double[] exact = golden.doubles("out.exact.ll");
+            for (JsonNode variant : golden.config().get("variants")) {
+                String key = variant.get("name").asText();
+                JsonNode args = variant.get("args");
+                double tolerance = args.path("atol").asDouble(1e-4);
+                LogLikelihood.Result ours = new LogLikelihood(
+                                golden.config().get("sigma_min").asDouble(),
+                                golden.config().get("sigma_max").asDouble(),
+                                tolerance,
+                                args.path("rtol").asDouble(1e-4),
+                                1)
+                        .evaluate(
+                                new Recorder(golden, ScalarType.Double),
+                                golden.get("in.x", ScalarType.Double),
+                                List.of(probe),
+                                share -> {});
+                boolean tight = tolerance < 1e-6;
+                double[] theirs = golden.doubles("out." + key + ".ll");
+                Golden.assertClose(key, ours.nats(), theirs, tight ? 1e-6 : 2e-3);
+                Golden.assertClose(key + " and truth", ours.nats(), exact, tight ? 1e-7 : 1e-3);
+                long evaluations = golden.longs("out." + key + ".fevals")[0];
+                assertThat((double) ours.evaluations()).isBetween(0.8 * evaluations, 1.2 * evaluations);
+            }
+        }
+    }
 }

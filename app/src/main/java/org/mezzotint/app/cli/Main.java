@@ -25,6 +25,7 @@ import picocli.CommandLine.Spec;
             EditCommand.class,
             InterpolateCommand.class,
             StudyCommand.class,
+            LikelihoodCommand.class,
             InfoCommand.class,
             PredictCommand.class,
             BenchCommand.class
