@@ -131,6 +131,27 @@ class PictureEditTest {
         }
     }
 
+    /** The last β of this schedule is 1: its noisiest level is infinite. */
+    @Test
+    void aScheduleWithoutSignalAtItsEndIsRefused() {
+        PictureSampler sampler = sampler(SamplingConfig.Solver.DDIM, 4);
+        PictureSampler without = new PictureSampler(
+                sampler.network(),
+                Optional.empty(),
+                new ScheduledDiffusion(
+                        new NoiseSchedule.Linear(20),
+                        Parameterization.X0,
+                        Variance.FIXED_SMALL,
+                        DiffusionLoss.Kind.MSE,
+                        new LossWeighting.Uniform()),
+                sampler.sampling(),
+                sampler.shape());
+        try (Scope scope = Scope.open()) {
+            assertThatThrownBy(() -> edit(without, 1, Optional.of(leftHalf())))
+                    .hasMessageStartingWith("noise levels must be finite and fall, got Infinity");
+        }
+    }
+
     @Test
     void theEndsOfAnInterpolationAreThePicturesOfTheSeeds() {
         for (SamplingConfig.Solver solver :

@@ -135,7 +135,12 @@ class PictureSamplerTest {
     }
 
     @ParameterizedTest
-    @EnumSource(names = {"DDPM", "DDIM", "EULER", "HEUN", "DPMPP_2M"})
+    @EnumSource(
+            mode = EnumSource.Mode.EXCLUDE,
+            // of higher order in noise, the first three want levels that are even in log σ; the last one's usual
+            // tolerance
+            // is wide at these schedules' noisiest levels
+            names = {"DPMPP_2M_SDE", "DPMPP_2M_SDE_HEUN", "DPMPP_3M_SDE", "DPM_ADAPTIVE"})
     void theTrainingsOwnLevelsDo(SamplingConfig.Solver solver) {
         rightly(draw(SCHEDULED, solver, new SigmaGrid.OfSchedule()));
         rightly(draw(FLOW, solver, new SigmaGrid.OfSchedule()));

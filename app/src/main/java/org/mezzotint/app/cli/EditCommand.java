@@ -101,9 +101,7 @@ final class EditCommand implements Callable<Integer>, DrawOptions.Task {
             try (Scope scope = Scope.open();
                     NoiseSource noise = NoiseSource.of(Arrays.copyOfRange(all, first, first + count))) {
                 PictureEdit edit = new PictureEdit(
-                        tensor(clean, config.channels(), 2, -1),
-                        strength(),
-                        where.map(gray -> tensor(gray, 1, 1, 0)));
+                        tensor(clean, config.channels(), 2, -1), strength(), where.map(gray -> tensor(gray, 1, 1, 0)));
                 return scope.keep(sampler.edit(edit, noise, count, labels, watch));
             }
         };

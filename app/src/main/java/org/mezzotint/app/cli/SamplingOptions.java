@@ -122,9 +122,8 @@ final class SamplingOptions {
             needsGuidance("--guidance-power", guidancePower);
         }
         if (roundTimes && sampling.alongSchedule(diffusion).isPresent()) {
-            throw new IllegalArgumentException(
-                    "--round-times is for levels between those of the schedule, which " + sampling.solver().label()
-                            + " does not visit");
+            throw new IllegalArgumentException("--round-times is for levels between those of the schedule, which "
+                    + sampling.solver().label() + " does not visit");
         }
         return sampling;
     }

@@ -113,8 +113,8 @@ final class StudyCommand implements Callable<Integer> {
         StudyRow first = rows.get(0);
         for (StudyRow row : rows) {
             if (!row.heldOut().equals(first.heldOut())) {
-                throw new InputException("rows must have pictures of one size and the same ones held out, " + first.name()
-                        + " and " + row.name() + " differ in model, data or validation.images");
+                throw new InputException("rows must have pictures of one size and the same ones held out, "
+                        + first.name() + " and " + row.name() + " differ in model, data or validation.images");
             }
         }
         ModelConfig model = first.config().model();

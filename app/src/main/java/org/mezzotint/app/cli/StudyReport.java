@@ -28,7 +28,6 @@ import org.mezzotint.sample.ImageGrid;
 final class StudyReport {
     private static final int LEAST_POINTS = 2;
 
-
     /** One point of a curve. */
     private record Point(long images, double seconds, double error) {}
 

@@ -167,8 +167,8 @@ final class StudyRow {
         for (String line : curve.values()) {
             String pictures = line.split(",", 3)[1];
             if (!pictures.equals(Integer.toString(study.pictures()))) {
-                throw new InputException("row " + name + " was measured on " + pictures + " pictures, the study asks for "
-                        + study.pictures());
+                throw new InputException("row " + name + " was measured on " + pictures
+                        + " pictures, the study asks for " + study.pictures());
             }
         }
     }

@@ -39,12 +39,7 @@ final class StudyWatch implements TrainListener {
     private double seconds;
 
     StudyWatch(
-            Path folder,
-            String title,
-            StudyConfig.Budget budget,
-            DenoisingError error,
-            int pictures,
-            PrintStream out) {
+            Path folder, String title, StudyConfig.Budget budget, DenoisingError error, int pictures, PrintStream out) {
         this.folder = folder;
         this.title = title;
         this.budget = budget;

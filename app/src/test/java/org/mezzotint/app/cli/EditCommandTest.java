@@ -150,6 +150,8 @@ class EditCommandTest {
             edit --picture none.png                 | 3 | cannot read none.png
             edit --picture P --mask S               | 3 | must have the model's size of 8×8, it has 4×8
             edit --picture S                        | 3 | must have the model's size of 8×8, it has 4×8
+            edit --picture P --solver dpm-fast --steps 10 --strength 0.1 | 2 | --strength 0.1 of 10 steps leaves 1, dpm-fast needs 2
+            sample --solver dpm-adaptive --preview-every 2 --grid G | 2 | --preview-every is not for dpm-adaptive
             edit --picture P --steps 0              | 2 | --steps: the number of steps of dpmpp-3m-sde must be 1 to 999999, got '0'
             interpolate --from 1 --to 2 --frames 1  | 2 | --frames must be 2 to 100000, got 1
             sample --seeds 0-3 --preview-every 2    | 2 | --preview-every needs --grid and all pictures in one batch
@@ -160,7 +162,9 @@ class EditCommandTest {
         Png.write(small, 4, 8, Arrays.copyOf(gray(i -> i), 96), Map.of());
         List<Object> command = new ArrayList<>();
         for (String word : words.split(" +", -1)) {
-            command.add(word.equals("P") ? picture : word.equals("S") ? small : word);
+            Object argument = Map.<String, Object>of("P", picture, "S", small, "G", folder.resolve("g.png"))
+                    .getOrDefault(word, word);
+            command.add(argument);
         }
         command.add(1, run);
         command.addAll(List.of("--out", folder.resolve("none")));

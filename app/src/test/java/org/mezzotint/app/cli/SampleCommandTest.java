@@ -362,6 +362,10 @@ class SampleCommandTest {
                     --solver heun --steps 5 --guidance-interval 3,1 | the interval of guidance must have 0 <= sigmaMin < sigmaMax
                     --guidance-interval 1,3 --guidance-power 4 | give --guidance-interval or --guidance-power, not both
                     --guidance-power 0                  | power must be above 0, got 0.0
+                    --guidance 1 --guidance-power 2     | --guidance-power needs a --guidance other than 1
+                    --guidance 1 --guidance-interval 1,2 | --guidance-interval needs a --guidance other than 1
+                    --round-times                       | --round-times is for levels between those of the schedule, which ddim does not visit
+                    --solver dpm-adaptive --steps 0     | --steps: the number of steps of dpm-adaptive must be 1 to 999999, got '0'
                     --solver heun --levels karas        | --levels: unknown levels karas, did you mean "karras"?
                     --solver heun --levels vp --rho 2   | --rho is for karras and polyexponential only, got vp
                     --solver heun --sigma-min 9 --sigma-max 1 | sigmaMin must be above 0 and below sigmaMax, got 9.0 and 1.0
@@ -400,7 +404,17 @@ class SampleCommandTest {
     void theModelItselfIsNoGuide() throws IOException {
         for (Object guide : List.of("", run)) {
             List<Object> command = new ArrayList<>(List.of(
-                    "sample", run, "--steps", "5", "--seeds", "1", "--out", folder.resolve("by" + guide.hashCode())));
+                    "sample",
+                    run,
+                    "--solver",
+                    "heun",
+                    "--round-times",
+                    "--steps",
+                    "5",
+                    "--seeds",
+                    "1",
+                    "--out",
+                    folder.resolve("by" + guide.hashCode())));
             command.addAll(
                     guide.equals("") ? List.of("--guidance", "1") : List.of("--guidance", "3", "--guide", guide));
             Cli.run(command.toArray()).ok();

@@ -18,8 +18,14 @@ class StudyCommandTest {
     private Path folder;
 
     private Path study(String budget, String rows) {
+        return study(budget, 4, 3, rows);
+    }
+
+    private Path study(String budget, int pictures, int samples, String rows) {
         Path file = folder.resolve("study.yaml");
-        AtomicFiles.writeString(file, "budget: " + budget + "\npictures: 4\nsamples: 3\nrows: " + rows + "\n");
+        AtomicFiles.writeString(
+                file,
+                "budget: " + budget + "\npictures: " + pictures + "\nsamples: " + samples + "\nrows: " + rows + "\n");
         return file;
     }
 
@@ -94,7 +100,49 @@ class StudyCommandTest {
         Cli.run("study", two(), "--out", out, "--only", "dit").ok();
         Path other =
                 study("{type: images, images: 48}", "[" + row("dit", Cli.TINY, "training.learningRate: \"0.5\"") + "]");
-        Cli.run("study", other, "--out", out).fails(3, "row dit in", "was trained with another recipe");
+        Cli.run("study", other, "--out", out)
+                .fails(3, "row dit: the recipe is not the one that the run in", "was started with; training was");
+        Path shorter = study("{type: images, images: 40}", "[" + row("dit", Cli.TINY, "") + "]");
+        Cli.run("study", shorter, "--out", out).fails(3, "row dit has seen 48 pictures, more than the budget of 40");
+        Path others = study("{type: images, images: 48}", 5, 3, "[" + row("dit", Cli.TINY, "") + "]");
+        Cli.run("study", others, "--out", out).fails(3, "row dit was measured on 4 pictures, the study asks for 5");
+    }
+
+    @Test
+    void whatDoesNotConcernTheTrainingMayChange() throws IOException {
+        Path out = folder.resolve("out");
+        Cli.run("study", two(), "--out", out, "--only", "dit").ok();
+        Path wider = study(
+                "{type: images, images: 48}",
+                4,
+                5,
+                "[" + row("dit", Cli.TINY, "expected.result: \"another\", sampling.steps: \"'6'\"") + "]");
+        assertThat(Cli.run("study", wider, "--out", out).ok().out()).doesNotContain("of training");
+        assertThat(ImageIO.read(out.resolve("samples.png").toFile()).getWidth()).isEqualTo(5 * 10 + 2 + 4);
+    }
+
+    @Test
+    void oneRowAloneKeepsTheOthersInTheTable() throws IOException {
+        Path out = folder.resolve("out");
+        Cli.run("study", two(), "--out", out).ok();
+        String table = text("table.md");
+        Cli.run("study", two(), "--out", out, "--only", "hdit").ok();
+        assertThat(text("table.md")).isEqualTo(table);
+    }
+
+    @Test
+    void aRowThatDivergesIsNotedAndTheOthersAreTrained() throws IOException {
+        Path out = folder.resolve("out");
+        Path file = study(
+                "{type: images, images: 48}",
+                "[" + row("wild", Cli.TINY, "training.learningRate: \"1.0e+30\", training.gradientClip: \"0.0\"") + ", "
+                        + row("dit", Cli.TINY, "") + "]");
+        for (int i = 0; i < 2; i++) {
+            Cli run = Cli.run("study", file, "--out", out);
+            assertThat(run.code()).isEqualTo(4);
+            assertThat(text("table.md")).contains("| wild |", "| diverged |", "| dit |");
+        }
+        assertThat(text("wild/diverged.txt")).startsWith("training diverged: ");
     }
 
     @ParameterizedTest
@@ -106,7 +154,7 @@ class StudyCommandTest {
             {type: images, images: 8}   | [{name: a, recipe: nowhere.yaml, set: {}}]       | recipe not found: nowhere.yaml
             {type: images, images: 8}   | [{name: a, recipe: configs/quickstart.yaml, set: {model.deph: "3"}}] | model.deph
             {type: minutes, minutes: 1} | [{name: a, recipe: configs/quickstart.yaml, set: {}}] | row a: a cosine learning rate needs a budget of images
-            {type: images, images: 8}   | [{name: a, recipe: configs/quickstart.yaml, set: {}}, {name: b, recipe: configs/cifar10-dit.yaml, set: {}}] | rows must have pictures of one size and equal validation.images, a and b differ
+            {type: images, images: 8}   | [{name: a, recipe: configs/quickstart.yaml, set: {}}, {name: b, recipe: configs/cifar10-dit.yaml, set: {}}] | rows must have pictures of one size and the same ones held out, a and b differ
             {type: images, images: 8}   | [{name: a, recipe: configs/quickstart.yaml, set: {}}, {name: a, recipe: configs/quickstart.yaml, set: {}}] | two rows are called a
             {type: images, images: 8}   | [{name: a, recipe: configs/quickstart.yaml, set: {validation.images: "2"}}] | row a: the study compares on 4 pictures, the recipe holds out validation.images of 2
             """)

@@ -86,9 +86,7 @@ public final class AxialRope extends Layer {
             Tensor turnedA = a.mul(cos).addcmul(b, sin, Scalars.of(-1));
             Tensor turnedB = b.mul(cos).addcmul(a, sin);
             return torch.cat(
-                    rest == 0
-                            ? new TensorVector(turnedA, turnedB)
-                            : new TensorVector(turnedA, turnedB, parts.get(2)),
+                    rest == 0 ? new TensorVector(turnedA, turnedB) : new TensorVector(turnedA, turnedB, parts.get(2)),
                     -1);
         }
     }
