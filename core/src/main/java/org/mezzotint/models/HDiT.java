@@ -438,8 +438,8 @@ public final class HDiT extends Layer implements Model {
             Tensor v = parts.get(2);
             if (scale != null) {
                 Tensor root = scale.sqrt().unsqueeze(1); // (h, 1)
-                q = q.mul(root.mul(RmsNorm.inverseNorm(q, 1)));
-                k = k.mul(root.mul(RmsNorm.inverseNorm(k, 1)));
+                q = q.mul(root.mul(RmsNorm.inverseLength(q)));
+                k = k.mul(root.mul(RmsNorm.inverseLength(k)));
             }
             if (rope != null) {
                 AxialRope.Turn turn = rope.at(grid.positions);
