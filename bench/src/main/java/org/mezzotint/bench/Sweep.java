@@ -64,6 +64,9 @@ public final class Sweep implements Callable<Integer> {
             description = "largest size of the peers and of the DiT (default: 512)")
     private int othersTo = 512;
 
+    @Option(names = "--workloads", paramLabel = "NAMES", split = ",", description = "train, sample (default: both)")
+    private List<String> workloads = List.of("train", "sample");
+
     @Option(names = "--batch", paramLabel = "N", description = "pictures a step (default: 1)")
     private int batch = 1;
 
@@ -116,10 +119,15 @@ public final class Sweep implements Callable<Integer> {
         sizes.forEach(size -> setting("hdit", size));
         Files.createDirectories(out);
         List<Point> points = new ArrayList<>();
-        for (String workload : List.of("train", "sample")) {
+        for (String workload : workloads) {
             for (int size : sizes) {
                 sides(workload, size).forEach((series, side) -> {
-                    points.add(measure(series, side, workload, size));
+                    try {
+                        points.add(measure(series, side, workload, size));
+                    } catch (IllegalStateException e) { // a peer that crashes must not take the others with it
+                        System.out.printf(
+                                Locale.ROOT, "%-30s %-6s %4d pixels: %s%n", series, workload, size, e.getMessage());
+                    }
                     AtomicFiles.writeString(out.resolve("sweep.csv"), csv(points)); // what is measured, is measured
                 });
             }

@@ -351,9 +351,9 @@ public final class Trainer implements AutoCloseable {
     private double[] levels(BatchLoader.Batch batch, int part) {
         double[] u = uniform(batch, LEVEL);
         if (objective.stratified()) {
-            int parts = config.training().accumulation();
             for (int j = 0; j < u.length; j++) {
-                u[j] = SigmaDensity.stratified(u[j], j, u.length, part, parts);
+                int place = part * u.length + j;
+                u[j] = SigmaDensity.stratified(u[j], place, config.training().batchSize(), 0, 1);
             }
         }
         return u;

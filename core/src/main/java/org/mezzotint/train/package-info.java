@@ -12,7 +12,7 @@
  * </pre>
  *
  * <p>Time is counted in pictures. Every random number of picture n follows from (seed, n), so batch size, accumulation
- * and interruptions do not change what the network sees, and a resumed run continues to the last bit: order of the
+ * and interruptions do not change what the network sees (but where noise levels are stratified over a batch, its size does), and a resumed run continues to the last bit: order of the
  * pictures, noise, levels, dropped labels, weights, moments and averages.
  *
  * <p>A trainer and its state belong to one thread; listeners are called on it. The package knows neither samplers nor

@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.function.DoubleUnaryOperator;
 import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
@@ -34,10 +35,16 @@ import org.mezzotint.diffusion.SigmaDensity;
 import org.mezzotint.diffusion.SigmaGrid;
 import org.mezzotint.diffusion.SigmaWeighting;
 import org.mezzotint.diffusion.Variance;
+import org.mezzotint.models.HDiTConfig;
+import org.mezzotint.models.Model;
+import org.mezzotint.models.layers.Init;
+import org.mezzotint.models.layers.Tape;
+import org.mezzotint.tensor.Precision;
 import org.mezzotint.tensor.Rng;
 import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Tensors;
+import org.mezzotint.train.ModelNetwork;
 
 class PictureSamplerTest {
     private static final double MEAN = 0.4;
@@ -177,6 +184,57 @@ class PictureSamplerTest {
             assertThatThrownBy(() -> sampler(PRECONDITIONED, solver, new SigmaGrid.OfSchedule())
                             .draw(new long[] {1}, new long[0], PictureSampler.Watch.NONE))
                     .hasMessageContaining("take another grid, such as karras");
+        }
+    }
+
+    /** A network with random weights, in float64: only the products' order differs between batches. */
+    @ParameterizedTest
+    @EnumSource
+    void aPictureDoesNotDependOnItsBatch(SamplingConfig.Solver solver) {
+        HDiTConfig config = new HDiTConfig(
+                4,
+                4,
+                1,
+                1,
+                1,
+                List.of(new HDiTConfig.Level(8, 1, 8, new HDiTConfig.Global(8), 0)),
+                new HDiTConfig.Mapping(8, 1, 8, 0),
+                0,
+                0,
+                HDiTConfig.Design.paper());
+        long[] seeds = LongStream.range(0, 16).toArray();
+        try (Scope scope = Scope.open();
+                NoGradGuard noGrad = new NoGradGuard();
+                Rng rng = new Rng(1);
+                Init init = Init.random(1, Precision.FLOAT64, new Device("cpu"));
+                Model model = config.create(init)) {
+            model.trainable().forEach((name, tensor) -> {
+                rng.fillNormal(tensor);
+                tensor.mul_(Scalars.of(0.3));
+            });
+            model.trainable().get("mid_level.0.self_attn.scale").abs_();
+            PictureSampler sampler = new PictureSampler(
+                    new ModelNetwork(model, PRECONDITIONED).on(Tape.plain()),
+                    Optional.empty(),
+                    PRECONDITIONED,
+                    new SamplingConfig(
+                            solver,
+                            solver.usualEta(),
+                            "8",
+                            new SigmaGrid.Karras(0.02, 20, 7),
+                            1,
+                            new GuidanceSchedule.Constant(),
+                            SamplingConfig.GuidedChannels.ALL,
+                            false,
+                            false),
+                    new PictureSampler.Shape(1, 4, 4, 0, false, ScalarType.Double, new Device("cpu")));
+            double[] all = Tensors.doubles(sampler.draw(seeds, new long[0], PictureSampler.Watch.NONE));
+            for (long seed : new long[] {0, 7, 15}) {
+                double[] alone =
+                        Tensors.doubles(sampler.draw(new long[] {seed}, new long[0], PictureSampler.Watch.NONE));
+                int at = (int) seed * 16;
+                assertThat(alone).containsExactly(Arrays.copyOfRange(all, at, at + 16), within(1e-9));
+            }
         }
     }
 }

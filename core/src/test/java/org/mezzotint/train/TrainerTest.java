@@ -290,6 +290,31 @@ class TrainerTest {
 
     @Test
     void accumulationChangesNothingButRounding() {
+        sameInParts();
+    }
+
+    /** The strata of noise levels are those of the whole batch. */
+    @Test
+    void accumulationKeepsStrata() {
+        recipe = recipe.substring(0, recipe.indexOf("diffusion:"))
+                + """
+                diffusion:
+                  type: preconditioned
+                  sigmaData: 0.5
+                  sigmaMin: 0.01
+                  sigmaMax: 80.0
+                  density: {type: log-normal, mean: -1.2, std: 1.2}
+                  weighting: {type: edm}
+                  scales: 1
+                """
+                + recipe.substring(recipe.indexOf("data:"))
+                        .replace(
+                                "grid: {type: schedule}",
+                                "grid: {type: karras, sigmaMin: 0.01, sigmaMax: 80.0, rho: 7.0}");
+        sameInParts();
+    }
+
+    private void sameInParts() {
         Losses whole = run(folder.resolve("whole"), config(), false, () -> false);
         Losses parts = run(folder.resolve("parts"), config("training.accumulation", "4"), false, () -> false);
         assertThat(parts.seen).hasSameSizeAs(whole.seen);

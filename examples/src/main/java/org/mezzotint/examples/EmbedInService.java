@@ -46,7 +46,8 @@ public final class EmbedInService implements AutoCloseable {
     /** One request; safe on any thread, because threads only read the model. */
     byte[] png(long seed, long label) {
         try (Scope request = Scope.open()) {
-            Tensor picture = sampler.draw(new long[] {seed}, new long[] {label}, PictureSampler.Watch.NONE); // (1, 3, H, W)
+            Tensor picture =
+                    sampler.draw(new long[] {seed}, new long[] {label}, PictureSampler.Watch.NONE); // (1, 3, H, W)
             PictureSampler.Shape shape = sampler.shape();
             return Png.encode(shape.width(), shape.height(), Tensors.rgbBytes(picture), Map.of("seed", "" + seed));
         } // what the request made is freed here, whatever thread it ran on

@@ -42,7 +42,7 @@ public final class SampleBundle {
         ModelConfig config = bundle.config();
         return new PictureSampler(
                 (x, t, cond) -> model.forward(x, t, cond, Tape.plain()),
-Optional.empty(),
+                Optional.empty(),
                 bundle.section("diffusion", DiffusionConfig.class),
                 new SamplingConfig(
                         SamplingConfig.Solver.DDIM,
@@ -50,7 +50,9 @@ Optional.empty(),
                         "20",
                         new SigmaGrid.OfSchedule(),
                         GUIDANCE,
-                        new GuidanceSchedule.Constant(), SamplingConfig.GuidedChannels.ALL, false,
+                        new GuidanceSchedule.Constant(),
+                        SamplingConfig.GuidedChannels.ALL,
+                        false,
                         true),
                 new PictureSampler.Shape(
                         config.channels(),
