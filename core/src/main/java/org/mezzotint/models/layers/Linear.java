@@ -97,6 +97,9 @@ public final class Linear extends Layer {
     private Tensor apply(Tensor x, Ops.Activation activation) {
         Tensor input = mixed ? x.to(compute) : x;
         if (packed != null) {
+            if (input.requires_grad()) {
+                throw new IllegalStateException("a packed layer has no gradients: unpack it first");
+            }
             return Ops.packedLinear(input, packed, packedBias, activation);
         }
         Tensor w = mixed ? weight.to(compute) : weight;

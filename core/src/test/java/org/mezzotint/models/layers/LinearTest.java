@@ -1,6 +1,7 @@
 package org.mezzotint.models.layers;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import org.bytedeco.javacpp.Pointer;
@@ -88,6 +89,16 @@ class LinearTest {
         assertThat(Tensors.doubles(linear.forward(x))).containsExactly(before, within(0.05));
         linear.unpack();
         assertThat(Tensors.doubles(linear.forward(x))).containsExactly(before);
+    }
+
+    @Test
+    void aPackedLayerRefusesGradients() {
+        Linear linear = linear(Precision.FLOAT32, 5, 7);
+        Tensor x = rng.normal(ScalarType.Float, 2, 5).set_requires_grad(true);
+        linear.pack(2);
+        assertThatThrownBy(() -> linear.forward(x)).hasMessage("a packed layer has no gradients: unpack it first");
+        linear.unpack();
+        assertThat(linear.forward(x).shape()).containsExactly(2, 7);
     }
 
     @Test
