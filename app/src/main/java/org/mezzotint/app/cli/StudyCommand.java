@@ -23,10 +23,11 @@ import picocli.CommandLine.Parameters;
         mixinStandardHelpOptions = true,
         description = {
             "Train several configurations with one budget and compare them.",
-            "Writes table.md, curves.png and samples.png (a row a configuration, equal seeds) into the study's folder.",
-            "The denoising error is the unweighted squared error of the guessed clean picture at 16 noise levels, of the",
-            "averaged weights, on held-out pictures. After an interruption, the same command goes on; a row that diverges is noted,",
-            "and the others are trained all the same."
+            "Writes table.md, curves.png and samples.png (a row a configuration, equal seeds).",
+            "They compare by the denoising error: the unweighted squared error of the guessed clean picture at 16 noise"
+                    + " levels, of the averaged weights, on held-out pictures.",
+            "After an interruption, the same command goes on. A row that diverges is noted, and the others are trained all"
+                    + " the same."
         })
 final class StudyCommand implements Callable<Integer> {
     private static final int INTERRUPTED = 130;
