@@ -6,6 +6,8 @@ import java.awt.image.IndexColorModel;
 import java.awt.image.Raster;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -82,6 +84,26 @@ public final class PictureFiles {
             }
         }
         throw first != null ? first : new InputException(name + ": no reader for " + format + " pictures is installed");
+    }
+
+    /**
+     * Reads and decodes a file of its own, outside of any data set.
+     *
+     * @param file to read
+     * @param maxPixels larger pictures are refused before they are decoded
+     * @return the picture
+     * @throws InputException naming the file, if it cannot be read, is larger than 256 MiB or is no usable picture
+     */
+    public static Picture read(Path file, long maxPixels) {
+        try {
+            if (Files.size(file) > PictureSource.MAX_FILE_BYTES) {
+                throw new InputException(file + " is too large for a picture: " + Files.size(file)
+                        + " bytes, the limit is " + PictureSource.MAX_FILE_BYTES);
+            }
+            return decode(file.toString(), Files.readAllBytes(file), maxPixels);
+        } catch (IOException e) {
+            throw new InputException("cannot read " + file + ": " + InputException.reason(e), e);
+        }
     }
 
     /** The picture is refused whichever reader is used. */

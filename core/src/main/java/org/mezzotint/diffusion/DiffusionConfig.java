@@ -36,16 +36,6 @@ public sealed interface DiffusionConfig permits ScheduledDiffusion, Precondition
     SigmaTimes times();
 
     /**
-     * A time as a model hears it whose embedding is made for 0 … 999.
-     *
-     * @param time as networks are told it
-     * @return the same unless the times of this configuration are of another kind
-     */
-    default double timestep(double time) {
-        return time;
-    }
-
-    /**
      * How far a time is on the way to noise: t/T of a schedule, t of flow matching, and elsewhere where the cosine schedule has
      * that noise level, 2/π·atan σ.
      *

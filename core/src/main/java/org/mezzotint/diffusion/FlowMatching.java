@@ -77,16 +77,8 @@ public record FlowMatching(Interpolant interpolant, FlowTime time, double shift)
         }
     }
 
-    /**
-     * The network's velocity.
-     *
-     * @param network unguided or guided
-     * @param x x_t, (N, C, H, W)
-     * @param t one a picture, 0 to 1
-     * @param cond the network's other inputs
-     * @return dx_t/dt, (N, C, H, W)
-     */
-    public Tensor velocity(Network network, Tensor x, double[] t, Conditioning cond) {
+    /** dx_t/dt (N, C, H, W), as the network guesses it, at a time for each picture. */
+    private static Tensor velocity(Network network, Tensor x, double[] t, Conditioning cond) {
         Tensor time = Tensors.of(Arrays.stream(t).map(each -> TIME_SCALE * each).toArray());
         Tensor output = network.evaluate(x, time.to(x.device(), Tensors.type(time)), cond);
         return Shapes.check("the network's output", output, Shapes.of(x));

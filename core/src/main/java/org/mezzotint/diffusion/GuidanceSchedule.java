@@ -58,9 +58,7 @@ public sealed interface GuidanceSchedule {
     record PowerCosine(double power) implements GuidanceSchedule {
         /** Checks the rule. */
         public PowerCosine {
-            if (!(power > 0 && power < Double.POSITIVE_INFINITY)) {
-                throw new IllegalArgumentException("power must be above 0, got " + power);
-            }
+            Checks.positive("power", power);
         }
 
         @Override

@@ -38,10 +38,15 @@ public record PreconditionedDiffusion(
         return new Preconditioning(sigmaData).around(network, cond);
     }
 
-    /** 250·ln σ: our choice for models such as DiT, which the papers do not train this way. */
-    @Override
-    public double timestep(double time) {
-        return TIMESTEPS * Math.log(time);
+    /**
+     * A noise level as a model hears it whose embedding is made for 0 … 999: 250·ln σ, our choice for models such as DiT, which
+     * the papers do not train this way.
+     *
+     * @param sigma above 0
+     * @return below 0 for σ below 1
+     */
+    public double timestep(double sigma) {
+        return TIMESTEPS * Math.log(sigma);
     }
 
     @Override

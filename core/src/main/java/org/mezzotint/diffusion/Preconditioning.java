@@ -16,9 +16,7 @@ import org.mezzotint.tensor.Tensors;
 public record Preconditioning(double sigmaData) {
     /** Checks the rule. */
     public Preconditioning {
-        if (!(sigmaData > 0 && sigmaData < Double.POSITIVE_INFINITY)) {
-            throw new IllegalArgumentException("sigmaData must be above 0, got " + sigmaData);
-        }
+        Checks.positive("sigmaData", sigmaData);
     }
 
     private double total(double sigma) {

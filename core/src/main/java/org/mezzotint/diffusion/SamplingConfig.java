@@ -122,7 +122,7 @@ public record SamplingConfig(
          * @return such as {@code dpmpp-2m}
          */
         public String label() {
-            return name().toLowerCase(Locale.ROOT).replace('_', '-');
+            return dashed(this);
         }
     }
 
@@ -141,8 +141,12 @@ public record SamplingConfig(
          * @return all or first-three
          */
         public String label() {
-            return name().toLowerCase(Locale.ROOT).replace('_', '-');
+            return dashed(this);
         }
+    }
+
+    private static String dashed(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 
     /** Checks the rules. */

@@ -41,12 +41,6 @@ public sealed interface SigmaDensity {
         return (group + (double) j * groups + u) / ((double) size * groups);
     }
 
-    private static void positive(String name, double value) {
-        if (!(value > 0 && value < Double.POSITIVE_INFINITY)) {
-            throw new IllegalArgumentException(name + " must be above 0, got " + value);
-        }
-    }
-
     private static void range(double min, double max) {
         if (!(min > 0 && min < max && max < Double.POSITIVE_INFINITY)) {
             throw new IllegalArgumentException("min must be above 0 and below max, got " + min + " and " + max);
@@ -62,7 +56,7 @@ public sealed interface SigmaDensity {
     record LogNormal(double mean, double std) implements SigmaDensity {
         /** Checks the rule. */
         public LogNormal {
-            positive("std", std);
+            Checks.positive("std", std);
         }
 
         @Override
@@ -82,7 +76,7 @@ public sealed interface SigmaDensity {
     record LogLogistic(double mean, double scale, double min, double max) implements SigmaDensity {
         /** Checks the rules. */
         public LogLogistic {
-            positive("scale", scale);
+            Checks.positive("scale", scale);
             if (!(min >= 0 && min < max)) {
                 throw new IllegalArgumentException("min must not be negative and below max, got " + min + ", " + max);
             }
@@ -125,7 +119,7 @@ public sealed interface SigmaDensity {
     record VDiffusion(double sigmaData, double min, double max) implements SigmaDensity {
         /** Checks the rules. */
         public VDiffusion {
-            positive("sigmaData", sigmaData);
+            Checks.positive("sigmaData", sigmaData);
             range(min, max);
         }
 
@@ -147,8 +141,8 @@ public sealed interface SigmaDensity {
     record SplitLogNormal(double mean, double below, double above) implements SigmaDensity {
         /** Checks the rules. */
         public SplitLogNormal {
-            positive("below", below);
-            positive("above", above);
+            Checks.positive("below", below);
+            Checks.positive("above", above);
         }
 
         @Override
@@ -173,9 +167,9 @@ public sealed interface SigmaDensity {
     record Cosine(double sigmaData, int imageSize, int noiseSize, double min, double max) implements SigmaDensity {
         /** Checks the rules. */
         public Cosine {
-            positive("sigmaData", sigmaData);
-            positive("imageSize", imageSize);
-            positive("noiseSize", noiseSize);
+            Checks.positive("sigmaData", sigmaData);
+            Checks.positive("imageSize", imageSize);
+            Checks.positive("noiseSize", noiseSize);
             range(min, max);
         }
 

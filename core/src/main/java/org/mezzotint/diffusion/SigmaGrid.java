@@ -75,12 +75,6 @@ public sealed interface SigmaGrid {
         }
     }
 
-    private static void positive(String name, double value) {
-        if (!(value > 0 && value < Double.POSITIVE_INFINITY)) {
-            throw new IllegalArgumentException(name + " must be above 0, got " + value);
-        }
-    }
-
     /**
      * (σ_max^(1/ρ) + i/(n−1)·(σ_min^(1/ρ) − σ_max^(1/ρ)))^ρ (arXiv:2206.00364v2, eq. 5).
      *
@@ -92,7 +86,7 @@ public sealed interface SigmaGrid {
         /** Checks the rules. */
         public Karras {
             check(sigmaMin, sigmaMax);
-            positive("rho", rho);
+            Checks.positive("rho", rho);
         }
 
         @Override
@@ -132,7 +126,7 @@ public sealed interface SigmaGrid {
         /** Checks the rules. */
         public Polyexponential {
             check(sigmaMin, sigmaMax);
-            positive("rho", rho);
+            Checks.positive("rho", rho);
         }
 
         @Override
@@ -151,8 +145,8 @@ public sealed interface SigmaGrid {
     record Vp(double betaD, double betaMin, double epsilon) implements Formula {
         /** Checks the rules. */
         public Vp {
-            positive("betaD", betaD);
-            positive("betaMin", betaMin);
+            Checks.positive("betaD", betaD);
+            Checks.positive("betaMin", betaMin);
             if (!(epsilon > 0 && epsilon <= 1)) {
                 throw new IllegalArgumentException("epsilon must be above 0 and at most 1, got " + epsilon);
             }

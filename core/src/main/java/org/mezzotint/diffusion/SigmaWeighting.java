@@ -22,12 +22,6 @@ public sealed interface SigmaWeighting {
      */
     double weight(double sigma, double sigmaData);
 
-    private static void positive(double gamma) {
-        if (!(gamma > 0 && gamma < Double.POSITIVE_INFINITY)) {
-            throw new IllegalArgumentException("gamma must be above 0, got " + gamma);
-        }
-    }
-
     /** (σ² + σ_d²)/(σ·σ_d)²: the plain error of a preconditioned network's output (arXiv:2206.00364v2, table 1). */
     record Edm() implements SigmaWeighting {
         @Override
@@ -52,7 +46,7 @@ public sealed interface SigmaWeighting {
     record MinSnr(double gamma) implements SigmaWeighting {
         /** Checks the rule. */
         public MinSnr {
-            positive(gamma);
+            Checks.positive("gamma", gamma);
         }
 
         @Override
@@ -69,7 +63,7 @@ public sealed interface SigmaWeighting {
     record SoftMinSnr(double gamma) implements SigmaWeighting {
         /** Checks the rule. */
         public SoftMinSnr {
-            positive(gamma);
+            Checks.positive("gamma", gamma);
         }
 
         @Override

@@ -31,16 +31,11 @@ public record FlowSde(Interpolant interpolant, double eta) implements SigmaSampl
                     if (eta == 0 || sigmas[i + 1] == 0) {
                         return FlowPoint.scaled(interpolant, Blend.of(1, start.y(), step, start.velocity()), to);
                     }
-                    double width = eta * interpolant.sigma(start.t());
-                    Tensor drifted = Blend.of(
-                            1,
-                            start.y(),
-                            step,
-                            start.velocity(),
-                            step * width / 2 / interpolant.sigma(start.t()),
-                            start.eps());
+                    // −½·w·s = ½·η·ε
+                    Tensor drifted = Blend.of(1, start.y(), step, start.velocity(), step * eta / 2, start.eps());
+                    double variance = -step * eta * interpolant.sigma(start.t());
                     Tensor random = noise.draw(i, sigmas[i], sigmas[i + 1], drifted);
-                    return FlowPoint.scaled(interpolant, Blend.of(1, drifted, Math.sqrt(-width * step), random), to);
+                    return FlowPoint.scaled(interpolant, Blend.of(1, drifted, Math.sqrt(variance), random), to);
                 },
                 progress);
     }

@@ -135,7 +135,7 @@ public record Guidance(DoubleUnaryOperator weight, int guidedChannels) {
             Tensor labels = Shapes.check(Conditioning.CLASS, cond.get(Conditioning.CLASS), Shapes.ANY);
             long[] nulls = new long[Math.toIntExact(labels.size(0))];
             Arrays.fill(nulls, numClasses);
-            return Conditioning.classes(Tensors.of(nulls).to(labels.device(), labels.scalar_type()));
+            return Conditioning.classes(labels.device(), nulls);
         };
     }
 }

@@ -81,8 +81,7 @@ public record LogLikelihood(double sigmaMin, double sigmaMax, double atol, doubl
     /**
      * Measures pictures.
      *
-     * @param denoiser differentiable by autograd; a packed model has no gradients and gives wrong results, a clipped denoiser is
-     *     flat where it clips
+     * @param denoiser differentiable by autograd; a packed model refuses, a clipped denoiser is flat where it clips
      * @param x (N, C, H, W), in the network's number type; the flow itself is followed in float64, so that in float32
      *     a tolerance below about 1e-6 only costs steps
      * @param seeds of the probes, one a picture

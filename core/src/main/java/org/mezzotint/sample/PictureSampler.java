@@ -17,7 +17,6 @@ import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Shapes;
-import org.mezzotint.tensor.Tensors;
 
 /**
  * Draws pictures of a trained network by seed and class: schedule, guidance and solver put together. The picture of a seed
@@ -148,11 +147,7 @@ public record PictureSampler(
     }
 
     private Conditioning conditioning(long[] labels) {
-        if (shape.numClasses() == 0) {
-            return Conditioning.none();
-        }
-        Tensor cpu = Tensors.of(labels);
-        return Conditioning.classes(cpu.to(shape.device(), cpu.scalar_type()));
+        return shape.numClasses() == 0 ? Conditioning.none() : Conditioning.classes(shape.device(), labels);
     }
 
     /** From x = x_0 + σ·noise at the first level to the last. */

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -54,6 +55,18 @@ public final class Conditioning {
      */
     public static Conditioning classes(long... labels) {
         return classes(Tensors.of(labels));
+    }
+
+    /**
+     * Class labels, where a network lives.
+     *
+     * @param device of the network
+     * @param labels one a picture
+     * @return inputs with the one name {@code class}, made in the current scope
+     */
+    public static Conditioning classes(Device device, long... labels) {
+        Tensor cpu = Tensors.of(labels);
+        return classes(cpu.to(device, cpu.scalar_type()));
     }
 
     /**

@@ -2,6 +2,7 @@ package org.mezzotint.train;
 
 import java.util.SplittableRandom;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.data.Dataset;
 import org.mezzotint.data.GeometricAugmentation;
 import org.mezzotint.models.HDiT;
@@ -32,11 +33,7 @@ final class Batches {
 
     /** Labels for a model with classes; nothing for an unconditional one. */
     static Conditioning labels(long[] labels, Model model) {
-        if (model.config().numClasses() == 0) {
-            return Conditioning.none();
-        }
-        Tensor cpu = Tensors.of(labels);
-        return Conditioning.classes(cpu.to(model.device(), cpu.scalar_type()));
+        return model.config().numClasses() == 0 ? Conditioning.none() : Conditioning.classes(model.device(), labels);
     }
 
     /**
@@ -59,13 +56,15 @@ final class Batches {
         }
     }
 
-    /** Fills noise (n, …) on the CPU, picture i with the stream of {@code mix(stream, first + i)}. */
-    static void fillNoise(Tensor noise, long stream, int first) {
+    /** Noise (n, C, H, W) on the CPU, that of picture i from the stream of {@code mix(stream, first + i)}. */
+    static Tensor noise(long stream, int first, int n, int channels, int height, int width) {
+        Tensor noise = Tensors.empty(ScalarType.Float, n, channels, height, width);
         try (Rng rng = new Rng(0);
                 Scope scope = Scope.open()) {
-            for (int i = 0; i < noise.size(0); i++) {
+            for (int i = 0; i < n; i++) {
                 rng.reseed(Rng.mix(stream, first + i)).fillNormal(noise.select(0, i));
             }
         }
+        return noise;
     }
 }

@@ -3,7 +3,6 @@ package org.mezzotint.train;
 import java.util.Arrays;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.data.Dataset;
 import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.SigmaDenoiser;
@@ -90,7 +89,9 @@ public final class DenoisingError {
             for (int level = 0; level < LEVELS; level++) {
                 double sigma = Math.exp(-logSnrs[level] / 2);
                 try (Scope inner = Scope.open()) {
-                    Tensor noise = Batches.toDevice(noise(first, n, level), model);
+                    Tensor noise = Batches.toDevice(
+                            Batches.noise(level, first, n, pictures.channels(), pictures.height(), pictures.width()),
+                            model);
                     Tensor guess = denoiser.denoise(x0.add(noise.mul(Scalars.of(sigma))), sigma);
                     for (double error :
                             Tensors.doubles(guess.sub(x0).square().flatten(1, 3).mean(1L))) {
@@ -99,11 +100,5 @@ public final class DenoisingError {
                 }
             }
         }
-    }
-
-    private Tensor noise(int first, int n, int level) {
-        Tensor noise = Tensors.empty(ScalarType.Float, n, pictures.channels(), pictures.height(), pictures.width());
-        Batches.fillNoise(noise, level, first);
-        return noise;
     }
 }

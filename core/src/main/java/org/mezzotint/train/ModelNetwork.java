@@ -5,6 +5,7 @@ import java.util.function.DoubleUnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.Network;
+import org.mezzotint.diffusion.PreconditionedDiffusion;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.layers.Tape;
@@ -16,7 +17,7 @@ import org.mezzotint.tensor.Tensors;
  */
 public final class ModelNetwork {
     private final Model model;
-    private final DoubleUnaryOperator input;
+    private final DoubleUnaryOperator input; // null where the model takes what the network is told
 
     /**
      * Pairs a model with what it is used for.
@@ -27,7 +28,11 @@ public final class ModelNetwork {
     public ModelNetwork(Model model, DiffusionConfig diffusion) {
         this.model = model;
         boolean sigma = model.config().timeInput() == ModelConfig.TimeInput.SIGMA;
-        input = sigma ? diffusion.times()::sigma : diffusion::timestep;
+        if (diffusion instanceof PreconditionedDiffusion preconditioned) { // tells σ itself
+            input = sigma ? null : preconditioned::timestep;
+        } else {
+            input = sigma ? diffusion.times()::sigma : null;
+        }
     }
 
     /**
@@ -38,9 +43,10 @@ public final class ModelNetwork {
      */
     public Network on(Tape tape) {
         return (x, t, cond) -> {
-            Tensor time = Tensors.of(
-                            Arrays.stream(Tensors.doubles(t)).map(input).toArray())
-                    .to(model.device(), Tensors.type(t));
+            Tensor time = input == null
+                    ? t
+                    : Tensors.of(Arrays.stream(Tensors.doubles(t)).map(input).toArray())
+                            .to(model.device(), Tensors.type(t));
             return model.forward(x, time, cond, tape);
         };
     }

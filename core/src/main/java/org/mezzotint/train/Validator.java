@@ -3,7 +3,6 @@ package org.mezzotint.train;
 import java.util.Arrays;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.data.Dataset;
 import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.Network;
@@ -76,9 +75,7 @@ public final class Validator {
      * @return float32 on the CPU
      */
     public static Tensor noise(int n, int channels, int height, int width) {
-        Tensor noise = Tensors.empty(ScalarType.Float, n, channels, height, width);
-        Batches.fillNoise(noise, 0, 0);
-        return noise;
+        return Batches.noise(0, 0, n, channels, height, width);
     }
 
     /**
@@ -111,14 +108,13 @@ public final class Validator {
                 int count = Math.min(batchSize, n - first);
                 try (Scope scope = Scope.open()) {
                     Batches.HeldOut batch = Batches.HeldOut.read(pictures, first, count, model);
-                    Tensor cpuNoise = Tensors.empty(
-                            ScalarType.Float, count, pictures.channels(), pictures.height(), pictures.width());
-                    Batches.fillNoise(cpuNoise, 0, first);
+                    Tensor noise =
+                            Batches.noise(0, first, count, pictures.channels(), pictures.height(), pictures.width());
                     Objective.Terms terms = objective.terms(
                             network,
                             batch.x0(),
                             all.part(first, count),
-                            Batches.toDevice(cpuNoise, model),
+                            Batches.toDevice(noise, model),
                             Batches.labels(batch.labels(), model));
                     System.arraycopy(Tensors.doubles(terms.total()), 0, losses, first, count);
                 }

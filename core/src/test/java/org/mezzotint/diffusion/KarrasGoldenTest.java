@@ -33,6 +33,12 @@ class KarrasGoldenTest {
         return s -> weighting.weight(s, frame.sigmaData()) * frame.out(s) * frame.out(s);
     }
 
+    private static void scalings(Golden golden, String suffix, double[] sigma, Preconditioning frame) {
+        each(golden, "out.c_skip" + suffix, sigma, frame::skip);
+        each(golden, "out.c_out" + suffix, sigma, frame::out);
+        each(golden, "out.c_in" + suffix, sigma, frame::in);
+    }
+
     @Test
     void scalingsAndWeightingsEqualTheReferences() {
         try (Golden golden = Golden.open("karras/scalings")) {
@@ -40,9 +46,7 @@ class KarrasGoldenTest {
             for (JsonNode value : golden.config().get("sigma_data")) {
                 Preconditioning frame = new Preconditioning(value.asDouble());
                 String suffix = "." + value.asText();
-                each(golden, "out.c_skip" + suffix, sigma, frame::skip);
-                each(golden, "out.c_out" + suffix, sigma, frame::out);
-                each(golden, "out.c_in" + suffix, sigma, frame::in);
+                scalings(golden, suffix, sigma, frame);
                 each(golden, "out.weight.karras" + suffix, sigma, onOutput(new SigmaWeighting.Edm(), frame));
                 each(golden, "out.weight.snr" + suffix, sigma, onOutput(new SigmaWeighting.Snr(), frame));
                 double gamma = 1 / (value.asDouble() * value.asDouble());
@@ -58,9 +62,7 @@ class KarrasGoldenTest {
             for (JsonNode value : golden.config().get("sigma_data")) {
                 Preconditioning frame = new Preconditioning(value.asDouble());
                 String suffix = "." + value.asText();
-                each(golden, "out.c_skip" + suffix, sigma, frame::skip);
-                each(golden, "out.c_out" + suffix, sigma, frame::out);
-                each(golden, "out.c_in" + suffix, sigma, frame::in);
+                scalings(golden, suffix, sigma, frame);
                 each(golden, "out.weight" + suffix, sigma, s -> new SigmaWeighting.Edm().weight(s, value.asDouble()));
             }
         }

@@ -6,13 +6,15 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.mezzotint.diffusion.Interpolant;
 import org.mezzotint.diffusion.SigmaDenoiser;
@@ -80,27 +82,30 @@ class SigmaSamplerTest {
         }
     }
 
+    static List<Arguments> orders() {
+        return List.of(
+                Arguments.of("euler", 1),
+                Arguments.of("euler-ancestral", 1),
+                Arguments.of("heun", 2),
+                Arguments.of("dpm-2", 2),
+                Arguments.of("dpm-2-ancestral", 2),
+                Arguments.of("lms", 2),
+                Arguments.of("dpm-fast", 2),
+                Arguments.of("dpmpp-2s-ancestral", 2),
+                Arguments.of("dpmpp-sde", 2),
+                Arguments.of("dpmpp-2m", 2),
+                Arguments.of("dpmpp-2m-sde", 2),
+                Arguments.of("dpmpp-2m-sde-heun", 2),
+                Arguments.of("dpmpp-3m-sde", 2),
+                Arguments.of("flow-heun", 2),
+                Arguments.of("flow-heun-trigonometric", 2),
+                Arguments.of("flow-sde", 1),
+                Arguments.of("flow-sde-trigonometric", 1));
+    }
+
     /** A multistep method's first steps are of lower order, which is what remains in the end. */
     @ParameterizedTest
-    @CsvSource({
-        "euler, 1",
-        "euler-ancestral, 1",
-        "heun, 2",
-        "dpm-2, 2",
-        "dpm-2-ancestral, 2",
-        "lms, 2",
-        "dpm-fast, 2",
-        "dpmpp-2s-ancestral, 2",
-        "dpmpp-sde, 2",
-        "dpmpp-2m, 2",
-        "dpmpp-2m-sde, 2",
-        "dpmpp-2m-sde-heun, 2",
-        "dpmpp-3m-sde, 2",
-        "flow-heun, 2",
-        "flow-heun-trigonometric, 2",
-        "flow-sde, 1",
-        "flow-sde-trigonometric, 1"
-    })
+    @MethodSource("orders")
     void withoutNoiseEachSolverConvergesAtItsOrder(String name, int order) {
         SigmaSampler solver = solver(name, 0);
         double coarse = error(solver, 160);
@@ -166,25 +171,7 @@ class SigmaSamplerTest {
     }
 
     @ParameterizedTest
-    @CsvSource({
-        "euler, 1",
-        "euler-ancestral, 1",
-        "heun, 2",
-        "dpm-2, 2",
-        "dpm-2-ancestral, 2",
-        "lms, 2",
-        "dpm-fast, 2",
-        "dpmpp-2s-ancestral, 2",
-        "dpmpp-sde, 2",
-        "dpmpp-2m, 2",
-        "dpmpp-2m-sde, 2",
-        "dpmpp-2m-sde-heun, 2",
-        "dpmpp-3m-sde, 2",
-        "flow-heun, 2",
-        "flow-heun-trigonometric, 2",
-        "flow-sde, 1",
-        "flow-sde-trigonometric, 1"
-    })
+    @MethodSource("orders")
     void alsoWhereTheFlowBendsEachSolverConvergesAtItsOrder(String name, int order) {
         SigmaSampler solver = solver(name, 0);
         double coarse = mixtureError(solver, 240);

@@ -21,7 +21,6 @@ import org.mezzotint.tensor.Precision;
 import org.mezzotint.tensor.Rng;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.TensorList;
-import org.mezzotint.tensor.Tensors;
 import org.mezzotint.train.AdamW;
 
 /**
@@ -90,8 +89,7 @@ public final class Workload implements AutoCloseable {
         for (int i = 0; i < batch; i++) {
             numbers[i] = (i * 37L) % task.model().numClasses();
         }
-        Tensor cpu = Tensors.of(numbers);
-        return Conditioning.classes(cpu.to(device, ScalarType.Long));
+        return Conditioning.classes(device, numbers);
     }
 
     private void prepareTraining() {

@@ -44,9 +44,11 @@ final class BundleOptions {
 
     /** The set of weights asked for, or the one that fits the file. */
     ModelBundle.Weights weights(ModelBundle bundle) {
-        if (weights != null) {
-            return weights;
-        }
+        return weights != null ? weights : usual(bundle);
+    }
+
+    /** The average where the file has it. */
+    static ModelBundle.Weights usual(ModelBundle bundle) {
         return bundle.hasEma() ? ModelBundle.Weights.EMA : ModelBundle.Weights.RAW;
     }
 }

@@ -1,7 +1,5 @@
 package org.mezzotint.app.cli;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -32,7 +30,6 @@ import picocli.CommandLine.Option;
             "The picture and the mask must have the model's size."
         })
 final class EditCommand implements Callable<Integer>, DrawOptions.Task {
-    private static final long MOST_BYTES = 1 << 28;
     private static final int WHITE = 255;
 
     @Mixin
@@ -117,17 +114,7 @@ final class EditCommand implements Callable<Integer>, DrawOptions.Task {
     }
 
     private static PictureFiles.Picture read(Path file, ModelConfig config) {
-        byte[] bytes;
-        try {
-            if (Files.size(file) > MOST_BYTES) {
-                throw new InputException(file + " is too large for a picture: " + Files.size(file)
-                        + " bytes, the limit is " + MOST_BYTES);
-            }
-            bytes = Files.readAllBytes(file);
-        } catch (IOException e) {
-            throw new InputException("cannot read " + file + ": " + InputException.reason(e), e);
-        }
-        PictureFiles.Picture read = PictureFiles.decode(file.toString(), bytes, PictureOptions.DEFAULT_MAX_PIXELS);
+        PictureFiles.Picture read = PictureFiles.read(file, PictureOptions.DEFAULT_MAX_PIXELS);
         if (read.width() != config.width() || read.height() != config.height()) {
             throw new InputException(file + " must have the model's size of " + config.width() + "×" + config.height()
                     + ", it has " + read.width() + "×" + read.height());

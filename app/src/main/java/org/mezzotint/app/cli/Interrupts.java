@@ -11,7 +11,9 @@ import java.util.concurrent.atomic.AtomicInteger;
  * {@code sun.misc.Signal} (module jdk.unsupported) does not. javac warns of that class whatever one says, hence reflection.
  */
 final class Interrupts {
-    private static final int EXIT = 130;
+    /** The exit code of an interrupted command. */
+    static final int EXIT = 130;
+
     private final AtomicInteger count = new AtomicInteger();
 
     private Interrupts() {}

@@ -256,11 +256,8 @@ final class LikelihoodCommand implements Callable<Integer> {
     }
 
     private static SigmaDenoiser denoiser(Model model, DiffusionConfig diffusion, long[] labels) {
-        Conditioning cond = Conditioning.none();
-        if (model.config().numClasses() > 0) {
-            Tensor cpu = Tensors.of(labels);
-            cond = Conditioning.classes(cpu.to(model.device(), cpu.scalar_type()));
-        }
+        Conditioning cond =
+                model.config().numClasses() == 0 ? Conditioning.none() : Conditioning.classes(model.device(), labels);
         return diffusion.denoiser(new ModelNetwork(model, diffusion).on(Tape.plain()), cond);
     }
 

@@ -40,7 +40,7 @@ public final class Main implements Runnable {
     private static final int BUG = 1;
     private static final int USAGE = 2;
     private static final int INPUT = 3;
-    private static final int DIVERGED = 4;
+    static final int DIVERGED = 4;
 
     @Spec
     private CommandSpec spec;

@@ -30,7 +30,6 @@ import picocli.CommandLine.Option;
             "Takes about five minutes on two processor cores and needs no data."
         })
 final class QuickstartCommand implements Callable<Integer> {
-    private static final int INTERRUPTED = 130;
     private static final int COUNT = 100;
 
     @Option(
@@ -60,7 +59,7 @@ final class QuickstartCommand implements Callable<Integer> {
         if (outcome == Trainer.Outcome.INTERRUPTED) {
             System.out.println("interrupted; go on with: " + Terminal.command()
                     + " train configs/quickstart.yaml --seed " + seed + " --out " + folder + " --resume");
-            return INTERRUPTED;
+            return Interrupts.EXIT;
         }
         Path sheet = folder.resolve("samples.png");
         draw(RunDirectory.find(folder).newestBundle(), sheet);

@@ -168,7 +168,7 @@ final class SamplingOptions {
                 throw new InputException(
                         "--guide must be trained like the model, " + file + " has another diffusion section");
             }
-            return bundle.load(bundle.hasEma() ? ModelBundle.Weights.EMA : ModelBundle.Weights.RAW, numbers, device);
+            return bundle.load(BundleOptions.usual(bundle), numbers, device);
         }
     }
 

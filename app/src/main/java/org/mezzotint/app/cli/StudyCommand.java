@@ -30,9 +30,6 @@ import picocli.CommandLine.Parameters;
                     + " the same."
         })
 final class StudyCommand implements Callable<Integer> {
-    private static final int INTERRUPTED = 130;
-    private static final int DIVERGED = 4;
-
     @Parameters(
             index = "0",
             paramLabel = "STUDY",
@@ -72,13 +69,13 @@ final class StudyCommand implements Callable<Integer> {
                 table = report(rows);
                 if (interrupts.requested()) {
                     console.println("interrupted; the same command goes on");
-                    return INTERRUPTED;
+                    return Interrupts.EXIT;
                 }
             }
         }
         console.print(table);
         console.println("wrote " + out.resolve("table.md") + ", curves.png and samples.png");
-        return rows.stream().anyMatch(row -> row.diverged().isPresent()) ? DIVERGED : 0;
+        return rows.stream().anyMatch(row -> row.diverged().isPresent()) ? Main.DIVERGED : 0;
     }
 
     /** Of all rows that are done, whichever were asked for now. */

@@ -1,8 +1,6 @@
 package org.mezzotint.app.cli;
 
 import java.awt.Color;
-import java.awt.image.BufferedImage;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -10,7 +8,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.NavigableMap;
-import javax.imageio.ImageIO;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.XYChart;
@@ -18,8 +15,9 @@ import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.markers.SeriesMarkers;
+import org.mezzotint.data.PictureFiles;
+import org.mezzotint.data.PictureOptions;
 import org.mezzotint.io.AtomicFiles;
-import org.mezzotint.io.InputException;
 import org.mezzotint.io.Png;
 import org.mezzotint.models.Cost;
 import org.mezzotint.sample.ImageGrid;
@@ -112,10 +110,10 @@ final class StudyReport {
         for (StudyRow row : rows) {
             Path file = row.folder().resolve(StudyRow.SAMPLES);
             if (row.diverged().isEmpty() && Files.exists(file)) {
-                BufferedImage strip = read(file);
-                width = strip.getWidth();
-                height = strip.getHeight();
-                strips.add(bytes(strip));
+                PictureFiles.Picture strip = PictureFiles.read(file, PictureOptions.DEFAULT_MAX_PIXELS);
+                width = strip.width();
+                height = strip.height();
+                strips.add(strip.rgb());
                 names.add(row.name());
             }
         }
@@ -125,22 +123,5 @@ final class StudyReport {
         ImageGrid.Sheet sheet = ImageGrid.of(strips, width, height, 1, 1);
         Map<String, String> text = Map.of("rows", String.join(", ", names));
         Png.write(folder.resolve("samples.png"), sheet.width(), sheet.height(), sheet.rgb(), text);
-    }
-
-    private static BufferedImage read(Path file) {
-        try {
-            return ImageIO.read(file.toFile());
-        } catch (IOException e) {
-            throw new InputException("cannot read " + file + ": " + InputException.reason(e), e);
-        }
-    }
-
-    private static byte[] bytes(BufferedImage image) {
-        int[] pixels = image.getRaster().getPixels(0, 0, image.getWidth(), image.getHeight(), (int[]) null);
-        byte[] rgb = new byte[pixels.length];
-        for (int i = 0; i < rgb.length; i++) {
-            rgb[i] = (byte) pixels[i];
-        }
-        return rgb;
     }
 }

@@ -150,7 +150,8 @@ final class StudyRow {
             return false;
         }
         long images = times.lastKey();
-        if (run.complete().isEmpty() || !run.complete().get(0).endsWith(RunDirectory.name(images))) {
+        Optional<Path> newest = run.complete().stream().findFirst();
+        if (newest.isEmpty() || !newest.get().endsWith(RunDirectory.name(images))) {
             return false;
         }
         if (study.budget() instanceof StudyConfig.Minutes time) {

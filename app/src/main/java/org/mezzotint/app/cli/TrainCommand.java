@@ -22,8 +22,6 @@ import picocli.CommandLine.Parameters;
             "Ctrl-C finishes the step, saves and says how to go on. A resumed run continues to the last bit."
         })
 final class TrainCommand implements Callable<Integer> {
-    private static final int INTERRUPTED = 130;
-
     @Parameters(index = "0", paramLabel = "RECIPE", description = "a YAML file, such as configs/cifar10-dit.yaml")
     private String recipe;
 
@@ -78,7 +76,7 @@ final class TrainCommand implements Callable<Integer> {
                 List.of(new TrainConsole(console)));
         if (outcome == Trainer.Outcome.INTERRUPTED) {
             console.println("interrupted; go on with: " + again());
-            return INTERRUPTED;
+            return Interrupts.EXIT;
         }
         console.println("done: look at " + out.resolve("samples") + ", draw more with: " + Terminal.command()
                 + " sample " + out + " --seeds 0-99 --out " + out.resolve("drawn"));
