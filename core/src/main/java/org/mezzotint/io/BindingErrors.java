@@ -58,7 +58,7 @@ final class BindingErrors {
         } else {
             what = e.getOriginalMessage();
         }
-        String where = path.isEmpty() ? "" : String.join(".", path) + ": ";
+        String where = path.isEmpty() ? "" : InputException.oneLine(String.join(".", path)) + ": ";
         return new InputException(source + ": " + where + InputException.oneLine(what), e);
     }
 

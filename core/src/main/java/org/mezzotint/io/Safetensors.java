@@ -1,19 +1,13 @@
 package org.mezzotint.io;
 
 import com.fasterxml.jackson.core.JsonGenerator;
-import java.io.EOFException;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.StringWriter;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.MappedByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileChannel.MapMode;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -22,18 +16,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.bytedeco.javacpp.BytePointer;
-import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptions;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
  * Named tensors in a safetensors file, read without copying and checked as strictly as the reference reader does, or
- * more. The number types are F64, F32, F16, BF16, I64, I32, I16, I8, U8, F8_E4M3
- * and BOOL; others are refused by name.
+ * more. The number types are F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, U16, U8, F8_E4M3, F8_E5M2 and BOOL; others
+ * are refused by name.
  *
  * <pre>{@code
  *   try (Scope scope = Scope.open(); Safetensors file = Safetensors.open(path)) {
@@ -44,20 +34,14 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * <p>Tensors are private copy-on-write maps of the file: writing to one does not change the file. While tensors live
  * the file may be replaced or removed, but it must not be shortened in place.
  */
-public final class Safetensors implements AutoCloseable {
+public final class Safetensors implements TensorFile {
     private static final int CHUNK = 1 << 20;
-    /** Below this a map costs more than a copy. */
-    private static final long SMALLEST_MAP = 4096;
 
-    private final Path path;
-    private final FileChannel channel;
-    private final boolean writable;
+    private final TensorBytes bytes;
     private final SafetensorsHeader header;
 
-    private Safetensors(Path path, FileChannel channel, boolean writable, SafetensorsHeader header) {
-        this.path = path;
-        this.channel = channel;
-        this.writable = writable;
+    private Safetensors(TensorBytes bytes, SafetensorsHeader header) {
+        this.bytes = bytes;
         this.header = header;
     }
 
@@ -69,21 +53,23 @@ public final class Safetensors implements AutoCloseable {
      * @throws CheckpointException if it cannot be read or breaks a rule of the format
      */
     public static Safetensors open(Path path) {
-        // A copy-on-write map wants a channel that may write; a file that we may only read is copied instead of mapped.
-        boolean writable = Files.isRegularFile(path) && Files.isWritable(path);
-        FileChannel channel = null;
+        TensorBytes bytes = TensorBytes.open(path);
         try {
-            channel = writable
-                    ? FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE)
-                    : FileChannel.open(path, StandardOpenOption.READ);
-            Safetensors file = new Safetensors(path, channel, writable, SafetensorsHeader.read(path, channel));
-            channel = null;
+            Safetensors file = new Safetensors(bytes, SafetensorsHeader.read(path, bytes.channel()));
+            bytes = null;
             return file;
         } catch (IOException e) {
             throw new CheckpointException(InputException.message("read", path, e), e);
         } finally {
-            closeQuietly(channel);
+            if (bytes != null) {
+                bytes.close();
+            }
         }
+    }
+
+    @Override
+    public String source() {
+        return bytes.path().toString();
     }
 
     /**
@@ -91,6 +77,7 @@ public final class Safetensors implements AutoCloseable {
      *
      * @return key to value, in the file's order; empty if there are none
      */
+    @Override
     public Map<String, String> metadata() {
         return header.metadata();
     }
@@ -100,38 +87,22 @@ public final class Safetensors implements AutoCloseable {
      *
      * @return the names in the order of their data in the file
      */
+    @Override
     public Set<String> names() {
         return Collections.unmodifiableSet(header.entries().keySet());
     }
 
-    /**
-     * Whether there is such a tensor.
-     *
-     * @param name the name
-     * @return true if {@link #tensor} can give it
-     */
+    @Override
     public boolean contains(String name) {
         return header.entries().containsKey(name);
     }
 
-    /**
-     * The shape of a tensor.
-     *
-     * @param name the name
-     * @return its sizes; empty for a single number
-     * @throws CheckpointException if there is no such tensor
-     */
+    @Override
     public long[] shape(String name) {
         return entry(name).sizes();
     }
 
-    /**
-     * The number type of a tensor.
-     *
-     * @param name the name
-     * @return its type
-     * @throws CheckpointException if there is no such tensor
-     */
+    @Override
     public ScalarType type(String name) {
         return entry(name).type().scalar();
     }
@@ -145,103 +116,36 @@ public final class Safetensors implements AutoCloseable {
      * @return a new tensor
      * @throws CheckpointException if there is no such tensor or its data cannot be read
      */
+    @Override
     public Tensor tensor(String name) {
         SafetensorsHeader.Entry entry = entry(name);
         long position = header.dataStart() + entry.begin();
-        long bytes = entry.end() - entry.begin();
         try {
-            // A private map of a file that became shorter would lengthen it again.
-            if (channel.size() != header.fileSize()) {
-                throw new CheckpointException(path + ": the file changed while it was open, it had " + header.fileSize()
-                        + " bytes and has " + channel.size());
-            }
-            boolean map = writable && bytes >= SMALLEST_MAP && bytes <= Integer.MAX_VALUE;
-            map &= position % entry.type().bytes() == 0;
             if (entry.type() == SafetensorsHeader.Type.BOOL) {
-                checkBooleans(name, position, bytes);
+                bytes.checkBooleans(name, position, entry.end() - entry.begin());
             }
-            return map ? mapped(entry, position, bytes) : copied(entry, position, bytes);
+            return bytes.tensor(entry.type().scalar(), entry.type().bytes(), position, entry.sizes());
         } catch (IOException e) {
-            throw new CheckpointException(InputException.message("read", path, e), e);
+            throw new CheckpointException(InputException.message("read", bytes.path(), e), e);
         }
     }
 
-    private Tensor mapped(SafetensorsHeader.Entry entry, long position, long bytes) throws IOException {
-        MappedByteBuffer map = channel.map(MapMode.PRIVATE, position, bytes);
-        try (BytePointer data = new BytePointer(map);
-                TensorOptions options = new TensorOptions(entry.type().scalar())) {
-            LiveMaps.keep(data, map);
-            return torch.from_blob(data, entry.sizes(), LiveMaps.RELEASE, options);
-        }
-    }
-
-    private Tensor copied(SafetensorsHeader.Entry entry, long position, long bytes) throws IOException {
-        Tensor tensor;
-        try (TensorOptions options = new TensorOptions(entry.type().scalar());
-                MemoryFormatOptional anyFormat = new MemoryFormatOptional()) {
-            tensor = torch.empty(entry.sizes(), options, anyFormat);
-        }
-        Pointer data = tensor.data_ptr();
-        for (long done = 0; done < bytes; ) {
-            int part = (int) Math.min(bytes - done, 1 << 30);
-            ByteBuffer buffer =
-                    new BytePointer(data).getPointer(done).capacity(part).asByteBuffer();
-            readFully(channel, buffer, position + done);
-            done += part;
-        }
-        return tensor;
-    }
-
-    /** A bool that is neither 0 nor 1 is undefined behaviour in C++. */
-    private void checkBooleans(String name, long position, long bytes) throws IOException {
-        ByteBuffer buffer = ByteBuffer.allocate((int) Math.min(bytes, CHUNK));
-        for (long done = 0; done < bytes; done += buffer.limit()) {
-            buffer.clear().limit((int) Math.min(bytes - done, CHUNK));
-            readFully(channel, buffer, position + done);
-            for (int i = 0; i < buffer.limit(); i++) {
-                if ((buffer.get(i) & 0xFE) != 0) {
-                    throw new CheckpointException(path + ": tensor \"" + name + "\": a BOOL must be 0 or 1, got "
-                            + (buffer.get(i) & 0xFF) + " at index " + (done + i));
-                }
-            }
-        }
+    /** Bytes of a tensor. */
+    long bytes(String name) {
+        return entry(name).end() - entry(name).begin();
     }
 
     private SafetensorsHeader.Entry entry(String name) {
         SafetensorsHeader.Entry entry = header.entries().get(name);
         if (entry == null) {
-            String near = NearestName.of(name, header.entries().keySet());
-            throw new CheckpointException(
-                    path + ": no tensor \"" + name + "\"" + (near == null ? "" : ", did you mean \"" + near + "\"?"));
+            throw TensorCheck.absent(this, name);
         }
         return entry;
     }
 
-    /** Closes the file. Tensors that it gave stay valid. */
     @Override
     public void close() {
-        closeQuietly(channel);
-    }
-
-    static void readFully(FileChannel channel, ByteBuffer buffer, long position) throws IOException {
-        long at = position;
-        while (buffer.hasRemaining()) {
-            int read = channel.read(buffer, at);
-            if (read < 0) {
-                throw new EOFException("the file ends at byte " + at);
-            }
-            at += read;
-        }
-    }
-
-    private static void closeQuietly(FileChannel channel) {
-        try {
-            if (channel != null) {
-                channel.close();
-            }
-        } catch (IOException e) {
-            // Nothing was written, nothing is lost.
-        }
+        bytes.close();
     }
 
     /**

@@ -5,7 +5,9 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -13,6 +15,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -34,30 +37,38 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
 
     static final String METADATA = "__metadata__";
     private static final int MOST_DIMENSIONS = 64;
+    private static final int LONGEST_TEXT = 1 << 23;
+    private static final int LONGEST_NAME = 1 << 16;
+    /** Bounds what a header costs: a tensor takes twenty times the memory of its shortest entry. */
+    private static final int MOST_TENSORS = 50_000;
 
     static final JsonFactory JSON = JsonFactory.builder()
             .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
             .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
             .streamReadConstraints(StreamReadConstraints.builder()
                     .maxNestingDepth(4)
-                    .maxStringLength(LIMIT)
-                    .maxNameLength(LIMIT)
+                    .maxStringLength(LONGEST_TEXT)
+                    .maxNameLength(LONGEST_NAME)
                     .maxNumberLength(20)
                     .build())
             .build();
 
-    /** The number types that both the format and the models use. */
+    /** The number types that both the format and libtorch have. */
     enum Type {
         F64(ScalarType.Double, 8),
         F32(ScalarType.Float, 4),
         F16(ScalarType.Half, 2),
         BF16(ScalarType.BFloat16, 2),
         I64(ScalarType.Long, 8),
+        U64(ScalarType.UInt64, 8),
         I32(ScalarType.Int, 4),
+        U32(ScalarType.UInt32, 4),
         I16(ScalarType.Short, 2),
+        U16(ScalarType.UInt16, 2),
         I8(ScalarType.Char, 1),
         U8(ScalarType.Byte, 1),
         F8_E4M3(ScalarType.Float8_e4m3fn, 1),
+        F8_E5M2(ScalarType.Float8_e5m2, 1),
         BOOL(ScalarType.Bool, 1);
 
         private final ScalarType scalar;
@@ -96,7 +107,7 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
     static SafetensorsHeader read(Path path, FileChannel channel) throws IOException {
         long size = channel.size();
         ByteBuffer start = ByteBuffer.allocate((int) Math.min(size, 24)).order(ByteOrder.LITTLE_ENDIAN);
-        Safetensors.readFully(channel, start, 0);
+        TensorBytes.readFully(channel, start, 0);
         if (new String(start.array(), StandardCharsets.ISO_8859_1).startsWith("version https://git-lfs")) {
             throw new CheckpointException(path + ": this is a Git LFS pointer, not the weights; fetch the file itself");
         }
@@ -113,11 +124,11 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
                     path + ": the header length " + length + " is more than the " + (size - 8) + " bytes that follow");
         }
         ByteBuffer bytes = ByteBuffer.allocate((int) length);
-        Safetensors.readFully(channel, bytes, 8);
+        TensorBytes.readFully(channel, bytes, 8);
         if (length == 0 || bytes.get(0) != '{') {
             throw new CheckpointException(path + ": the header must begin with {");
         }
-        return new Parser(path).parse(bytes.flip(), size);
+        return new Parser(path).parse(bytes.array(), size);
     }
 
     /** Refuses texts that have no UTF-8 form. */
@@ -128,7 +139,15 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
     }
 
     private static boolean isUnicode(String text) {
-        return StandardCharsets.UTF_8.newEncoder().canEncode(text);
+        for (int i = 0; i < text.length(); i++) {
+            if (Character.isSurrogate(text.charAt(i))) {
+                if (i + 1 == text.length() || !Character.isSurrogatePair(text.charAt(i), text.charAt(i + 1))) {
+                    return false;
+                }
+                i++;
+            }
+        }
+        return true;
     }
 
     /** Reads the JSON text token by token; nothing that the format does not name is skipped over. */
@@ -141,11 +160,11 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
             this.path = path;
         }
 
-        SafetensorsHeader parse(ByteBuffer bytes, long fileSize) throws IOException {
-            long dataStart = 8L + bytes.remaining();
+        SafetensorsHeader parse(byte[] utf8, long fileSize) throws IOException {
+            long dataStart = 8L + utf8.length;
             // Decoded here: given bytes, Jackson would guess UTF-16 and UTF-32 as well.
             try (JsonParser json = JSON.createParser(
-                    StandardCharsets.UTF_8.newDecoder().decode(bytes).toString())) {
+                    new InputStreamReader(new ByteArrayInputStream(utf8), StandardCharsets.UTF_8.newDecoder()))) {
                 object(json);
                 if (json.nextToken() != null) {
                     throw refused("text after the closing brace");
@@ -161,7 +180,7 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
         }
 
         private void object(JsonParser json) throws IOException {
-            expect(json.nextToken(), JsonToken.START_OBJECT, "the header must be an object", json);
+            expect(json.nextToken(), JsonToken.START_OBJECT, "", "the header must be an object", json);
             boolean metadataSeen = false;
             while (json.nextToken() != JsonToken.END_OBJECT) {
                 String name = name(json);
@@ -171,6 +190,8 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
                     }
                     metadataSeen = true;
                     metadata(json);
+                } else if (entries.size() == MOST_TENSORS) {
+                    throw refused("a file must have at most " + MOST_TENSORS + " tensors");
                 } else if (entries.put(name, entry(json, name)) != null) {
                     throw refused("tensor \"" + name + "\" is there twice");
                 }
@@ -178,11 +199,11 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
         }
 
         private void metadata(JsonParser json) throws IOException {
-            expect(json.nextToken(), JsonToken.START_OBJECT, METADATA + " must be an object", json);
+            expect(json.nextToken(), JsonToken.START_OBJECT, METADATA, " must be an object", json);
             while (json.nextToken() != JsonToken.END_OBJECT) {
                 String key = name(json);
                 String rule = METADATA + " \"" + key + "\" must be a string";
-                expect(json.nextToken(), JsonToken.VALUE_STRING, rule, json);
+                expect(json.nextToken(), JsonToken.VALUE_STRING, "", rule, json);
                 if (!isUnicode(json.getText())) {
                     throw refused("half a surrogate pair in " + METADATA + " \"" + key + "\"");
                 }
@@ -194,7 +215,7 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
 
         private Entry entry(JsonParser json, String name) throws IOException {
             String where = "tensor \"" + name + "\": ";
-            expect(json.nextToken(), JsonToken.START_OBJECT, where + "the entry must be an object", json);
+            expect(json.nextToken(), JsonToken.START_OBJECT, where, "the entry must be an object", json);
             Type type = null;
             List<Long> shape = null;
             List<Long> offsets = null;
@@ -203,9 +224,9 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
                 if (key.equals("dtype") && type == null) {
                     type = type(json, where);
                 } else if (key.equals("shape") && shape == null) {
-                    shape = numbers(json, where + "shape", MOST_DIMENSIONS);
+                    shape = numbers(json, where, "shape", MOST_DIMENSIONS);
                 } else if (key.equals("data_offsets") && offsets == null) {
-                    offsets = numbers(json, where + "data_offsets", 2);
+                    offsets = numbers(json, where, "data_offsets", 2);
                 } else {
                     throw refused(
                             where + "the fields are dtype, shape and data_offsets, each once, got \"" + key + "\"");
@@ -227,7 +248,7 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
         }
 
         private Type type(JsonParser json, String where) throws IOException {
-            expect(json.nextToken(), JsonToken.VALUE_STRING, where + "dtype must be a string", json);
+            expect(json.nextToken(), JsonToken.VALUE_STRING, where, "dtype must be a string", json);
             for (Type type : Type.values()) {
                 if (type.name().equals(json.getText())) {
                     return type;
@@ -237,25 +258,27 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
                     where + "dtype must be one of " + List.of(Type.values()) + ", got \"" + json.getText() + "\"");
         }
 
-        private List<Long> numbers(JsonParser json, String what, int most) throws IOException {
-            expect(json.nextToken(), JsonToken.START_ARRAY, what + " must be an array", json);
-            List<Long> numbers = new ArrayList<>();
-            while (json.nextToken() != JsonToken.END_ARRAY) {
-                String rule = what + " must hold whole numbers from 0 to 2^63-1";
-                expect(json.currentToken(), JsonToken.VALUE_NUMBER_INT, rule, json);
-                if (numbers.size() == most) {
-                    throw refused(what + " must not have more than " + most + " numbers");
-                }
-                try {
-                    numbers.add(Long.parseUnsignedLong(json.getText()));
-                } catch (NumberFormatException e) {
-                    throw refused(rule + ", got " + json.getText());
-                }
-                if (numbers.get(numbers.size() - 1) < 0) {
-                    throw refused(rule + ", got " + json.getText());
-                }
+        private List<Long> numbers(JsonParser json, String where, String what, int most) throws IOException {
+            if (json.nextToken() != JsonToken.START_ARRAY) {
+                throw refused(where + what + " must be an array, got " + json.getText());
             }
-            return List.copyOf(numbers);
+            long[] numbers = new long[4];
+            int count = 0;
+            while (json.nextToken() != JsonToken.END_ARRAY) {
+                if (json.currentToken() != JsonToken.VALUE_NUMBER_INT || !isLength(json)) {
+                    throw refused(where + what + " must hold whole numbers from 0 to 2^63-1, got " + json.getText());
+                }
+                if (count == most) {
+                    throw refused(where + what + " must not have more than " + most + " numbers");
+                }
+                numbers = count < numbers.length ? numbers : Arrays.copyOf(numbers, 2 * count);
+                numbers[count++] = json.getLongValue();
+            }
+            return Arrays.stream(numbers, 0, count).boxed().toList();
+        }
+
+        private static boolean isLength(JsonParser json) throws IOException {
+            return json.getNumberType() != JsonParser.NumberType.BIG_INTEGER && json.getLongValue() >= 0;
         }
 
         /** Bytes of a tensor. Zeros count last: libtorch computes strides from the other sizes. */
@@ -296,16 +319,17 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
         }
 
         private String name(JsonParser json) throws IOException {
-            expect(json.currentToken(), JsonToken.FIELD_NAME, "the header must not be cut", json);
+            expect(json.currentToken(), JsonToken.FIELD_NAME, "", "the header must not be cut", json);
             if (!isUnicode(json.currentName())) {
                 throw refused("half a surrogate pair in a name");
             }
             return json.currentName();
         }
 
-        private void expect(JsonToken token, JsonToken wanted, String rule, JsonParser json) throws IOException {
+        private void expect(JsonToken token, JsonToken wanted, String where, String rule, JsonParser json)
+                throws IOException {
             if (token != wanted) {
-                throw refused(rule + ", got " + (token == null ? "the end" : json.getText()));
+                throw refused(where + rule + ", got " + (token == null ? "the end" : json.getText()));
             }
         }
 

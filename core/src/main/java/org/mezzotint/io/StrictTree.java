@@ -203,7 +203,7 @@ final class StrictTree {
     }
 
     private InputException refused(String what) {
-        String where = path.isEmpty() ? "" : String.join(".", path) + ": ";
+        String where = path.isEmpty() ? "" : InputException.oneLine(String.join(".", path)) + ": ";
         return new InputException(source + ": " + where + InputException.oneLine(what));
     }
 }

@@ -1,16 +1,15 @@
 package org.mezzotint.models;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.io.CheckpointException;
 import org.mezzotint.io.Safetensors;
+import org.mezzotint.io.TensorCheck;
 import org.mezzotint.io.Yaml;
 import org.mezzotint.models.layers.Init;
 import org.mezzotint.tensor.Precision;
@@ -161,24 +160,11 @@ public final class ModelBundle implements AutoCloseable {
     public void copyInto(Model model, Weights weights) {
         Map<String, Tensor> state = model.state();
         String prefix = weights == Weights.EMA ? EMA : "";
-        List<String> problems = new ArrayList<>();
-        state.forEach((name, tensor) -> {
-            if (!file.contains(prefix + name)) {
-                problems.add("missing " + prefix + name);
-            } else if (!Arrays.equals(file.shape(prefix + name), tensor.shape())) {
-                problems.add(prefix + name + " is " + Arrays.toString(file.shape(prefix + name)) + ", not "
-                        + Arrays.toString(tensor.shape()));
-            }
-        });
-        for (String name : file.names()) {
-            String bare = name.startsWith(EMA) ? name.substring(EMA.length()) : name;
-            if (!state.containsKey(bare)) {
-                problems.add("extra " + name);
-            }
-        }
-        if (!problems.isEmpty()) {
-            throw new CheckpointException(path + " does not fit its configuration: " + String.join("; ", problems));
-        }
+        Map<String, long[]> expected = new LinkedHashMap<>();
+        state.forEach((name, tensor) -> expected.put(prefix + name, tensor.shape()));
+        Predicate<String> otherWeights =
+                name -> state.containsKey(name.startsWith(EMA) ? name.substring(EMA.length()) : name);
+        TensorCheck.require("does not fit its configuration", expected, file, otherWeights);
         try (NoGradGuard noGrad = new NoGradGuard()) {
             state.forEach((name, tensor) -> {
                 try (Scope scope = Scope.open()) {

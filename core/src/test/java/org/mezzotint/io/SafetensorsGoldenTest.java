@@ -27,7 +27,6 @@ class SafetensorsGoldenTest {
 
     /** What the manifest leaves open and we refuse: what we do not understand would be lost or misread. */
     private static final Map<String, String> REFUSED = Map.of(
-            "st-more-dtypes.safetensors", "dtype must be one of",
             "st-leading-space.safetensors", "the header must begin with {",
             "st-extra-field.safetensors", "the fields are dtype, shape and data_offsets, each once, got");
 
@@ -38,12 +37,13 @@ class SafetensorsGoldenTest {
     Stream<DynamicTest> treatsEveryFileLikeTheManifest() throws IOException {
         List<JsonNode> files = new ArrayList<>();
         manifest().get("files").forEach(files::add);
+        files.removeIf(entry -> !entry.get("file").asText().startsWith("st-"));
         assertThat(files).hasSize(55);
         return files.stream().map(entry -> {
             String name = entry.get("file").asText();
             String expect = entry.get("expect").asText();
             return DynamicTest.dynamicTest(name + ": " + expect, () -> {
-                if (expect.equals("ok")) {
+                if (expect.equals("ok") || (expect.equals("either") && !REFUSED.containsKey(name))) {
                     reads(entry);
                 } else {
                     Throwable thrown =

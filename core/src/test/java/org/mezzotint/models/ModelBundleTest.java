@@ -68,7 +68,8 @@ class ModelBundleTest {
             assertThatThrownBy(() -> bundle.load(ModelBundle.Weights.RAW, Precision.FLOAT32, cpu))
                     .isInstanceOf(CheckpointException.class)
                     .hasMessage(path + " does not fit its configuration: missing x_embedder.proj.bias; "
-                            + "t_embedder.mlp.0.bias is [9], not [8]; missing blocks.0.attn.qkv.weight; "
+                            + "t_embedder.mlp.0.bias is [9], not [8]; "
+                            + "missing blocks.0.attn.qkv.weight (there is blocks.7.attn.qkv.weight); "
                             + "final_layer.linear.bias is [2, 2], not [4]; extra blocks.7.attn.qkv.weight");
         }
     }
