@@ -4,12 +4,14 @@ import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import java.nio.file.Path;
 import java.util.Optional;
+import org.mezzotint.io.InputException;
 
 /** Which pictures to train on and how to read them. The picture size is the model's. */
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonSubTypes({
     @JsonSubTypes.Type(value = DataConfig.Shapes.class, name = "shapes"),
-    @JsonSubTypes.Type(value = DataConfig.Pictures.class, name = "pictures")
+    @JsonSubTypes.Type(value = DataConfig.Pictures.class, name = "pictures"),
+    @JsonSubTypes.Type(value = DataConfig.Latents.class, name = "latents")
 })
 public sealed interface DataConfig {
     /**
@@ -32,6 +34,13 @@ public sealed interface DataConfig {
      * @return fail or skip
      */
     BatchLoader.OnBroken onBroken();
+
+    /**
+     * The same data without random mirroring or warping, for validation.
+     *
+     * @return a configuration of the same kind
+     */
+    DataConfig unflipped();
 
     /**
      * Opens the data set.
@@ -74,6 +83,11 @@ public sealed interface DataConfig {
                 throw new IllegalArgumentException("onBroken must be fail for shapes, got " + onBroken);
             }
             new ShapesDataset(size, 8, 8, shapes, colours, seed).close();
+        }
+
+        @Override
+        public DataConfig unflipped() {
+            return this;
         }
 
         @Override
@@ -120,10 +134,65 @@ public sealed interface DataConfig {
         }
 
         @Override
+        public DataConfig unflipped() {
+            return new Pictures(false, 0, maxPixels, loaderThreads, onBroken);
+        }
+
+        @Override
         public Dataset open(Optional<Path> path, int height, int width, int channels) {
             Path given = path.orElseThrow(() -> new IllegalArgumentException(
                     "this configuration trains on pictures of yours: give a folder or zip with --data"));
             return Datasets.open(given, new PictureOptions(height, width, channels, flip, maxPixels));
+        }
+    }
+
+    /**
+     * A folder of latents, made by {@code mezzotint encode}.
+     *
+     * @param flip whether the mirrored picture's latents are taken at random
+     * @param posterior what is taken of stored distributions
+     * @param scaling by which numbers latents are shifted and scaled
+     * @param loaderThreads threads that read ahead
+     * @param onBroken what to do with a latent that cannot be read
+     */
+    record Latents(
+            boolean flip,
+            LatentDataset.Posterior posterior,
+            LatentSet.Scaling scaling,
+            int loaderThreads,
+            BatchLoader.OnBroken onBroken)
+            implements DataConfig {
+        /** Checks the rules. */
+        public Latents {
+            checkThreads(loaderThreads);
+            if (posterior == null || scaling == null || onBroken == null) {
+                throw new IllegalArgumentException("posterior, scaling and onBroken must be given");
+            }
+        }
+
+        /** Latents cannot be warped. */
+        @Override
+        public double augmentation() {
+            return 0;
+        }
+
+        @Override
+        public DataConfig unflipped() {
+            return new Latents(false, posterior, scaling, loaderThreads, onBroken);
+        }
+
+        @Override
+        public Dataset open(Optional<Path> path, int height, int width, int channels) {
+            Path given = path.orElseThrow(() -> new IllegalArgumentException(
+                    "this configuration trains on latents: give a folder of them with --data"));
+            LatentDataset latents = LatentDataset.open(given, scaling, flip, posterior);
+            if (latents.height() != height || latents.width() != width || latents.channels() != channels) {
+                String shape = latents.channels() + "×" + latents.height() + "×" + latents.width();
+                latents.close();
+                throw new InputException("the latents in " + given + " are " + shape + ", the model's " + channels + "×"
+                        + height + "×" + width);
+            }
+            return latents;
         }
     }
 

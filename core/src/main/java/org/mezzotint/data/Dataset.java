@@ -1,6 +1,7 @@
 package org.mezzotint.data;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.random.RandomGenerator;
 
 /**
@@ -19,7 +20,7 @@ public interface Dataset extends AutoCloseable {
     /**
      * Channels C of every picture.
      *
-     * @return 1 (gray) or 3 (red, green, blue)
+     * @return 1 (gray) or 3 (red, green, blue); any number for latents
      */
     int channels();
 
@@ -54,7 +55,16 @@ public interface Dataset extends AutoCloseable {
     long label(int index);
 
     /**
-     * Writes one picture as C·H·W numbers in [-1, 1], channel after channel, rows from the top.
+     * What the numbers are, where the pictures are latents.
+     *
+     * @return empty for pixels
+     */
+    default Optional<LatentSpace> latents() {
+        return Optional.empty();
+    }
+
+    /**
+     * Writes one picture as C·H·W numbers, in [-1, 1] for pixels, channel after channel, rows from the top.
      *
      * @param index which picture
      * @param random drives the data set's own augmentation, such as the horizontal flip

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
 
@@ -75,6 +76,11 @@ public final class Subset implements Dataset {
     @Override
     public int size() {
         return indices.length;
+    }
+
+    @Override
+    public Optional<LatentSpace> latents() {
+        return base.latents();
     }
 
     @Override

@@ -47,11 +47,13 @@ public sealed interface DiffusionConfig permits ScheduledDiffusion, Precondition
     }
 
     /**
-     * Whether the second half of the network's output channels holds a variance.
+     * Whether a network with so many output channels can be trained so.
      *
-     * @return false unless the configuration says so
+     * @param channels C of the pictures
+     * @param output channels of the network's output
+     * @return true for C, or what the configuration expects behind the first C
      */
-    default boolean learnsVariance() {
-        return false;
+    default boolean fitsOutput(int channels, int output) {
+        return output == channels;
     }
 }

@@ -1,5 +1,6 @@
 package org.mezzotint.diffusion;
 
+import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.tensor.Conditioning;
@@ -9,24 +10,62 @@ import org.mezzotint.tensor.Tensors;
 
 /**
  * Training of a network to give the velocity dx_t/dt = α'(t)·x_0 + σ'(t)·ε of an interpolant (arXiv:2210.02747;
- * arXiv:2401.08740, eq. 5). The network is told 1000·t.
+ * arXiv:2401.08740, eq. 5).
  *
  * @param interpolant the path from pictures to noise
  * @param time density of the times in training
  * @param shift s that moves times to t·s/(1 + (s − 1)·t), in training and sampling; 1 for none. √(pixels/reference pixels) gives
  *     large pictures the noise that small ones would see (arXiv:2403.03206v1, eq. 23)
+ * @param convention how the network is told the time and which way its velocity points
  */
-public record FlowMatching(Interpolant interpolant, FlowTime time, double shift) implements DiffusionConfig, Objective {
-    private static final double TIME_SCALE = NoiseSchedule.Continuous.TIME_SCALE;
+public record FlowMatching(Interpolant interpolant, FlowTime time, double shift, Convention convention)
+        implements DiffusionConfig, Objective {
     /** The ends in σ/α, which is 0 and infinite at t = 0 and 1: far beyond what a picture shows. */
     private static final double SIGMA_MIN = 1e-3;
 
     private static final double SIGMA_MAX = 1e3;
 
+    /** What the network hears and says. */
+    public enum Convention {
+        /** It is told 1000·t and gives dx_t/dt, from pictures to noise. */
+        @JsonProperty("to-noise")
+        TO_NOISE {
+            @Override
+            double told(double t) {
+                return NoiseSchedule.Continuous.TIME_SCALE * t;
+            }
+
+            @Override
+            double t(double told) {
+                return told / NoiseSchedule.Continuous.TIME_SCALE;
+            }
+        },
+        /**
+         * SiT's (arXiv:2401.08740): it is told 1 − t and gives −dx_t/dt, from noise to pictures. Channels behind the first C of
+         * its output, which SiT's code has and drops, are without effect.
+         */
+        @JsonProperty("sit")
+        SIT {
+            @Override
+            double told(double t) {
+                return 1 - t;
+            }
+
+            @Override
+            double t(double told) {
+                return 1 - told;
+            }
+        };
+
+        abstract double told(double t);
+
+        abstract double t(double told);
+    }
+
     /** Checks the rules. */
     public FlowMatching {
-        if (interpolant == null || time == null) {
-            throw new IllegalArgumentException("interpolant and time must be given");
+        if (interpolant == null || time == null || convention == null) {
+            throw new IllegalArgumentException("interpolant, time and convention must be given");
         }
         if (!(shift > 0 && shift < 1e6)) {
             throw new IllegalArgumentException("shift must be above 0 and below 1000000, got " + shift);
@@ -54,14 +93,13 @@ public record FlowMatching(Interpolant interpolant, FlowTime time, double shift)
         double[] logSnr = Arrays.stream(times)
                 .map(t -> 2 * Math.log(interpolant.alpha(t) / interpolant.sigma(t)))
                 .toArray();
-        return new Levels(
-                new int[0], Arrays.stream(times).map(t -> TIME_SCALE * t).toArray(), logSnr);
+        return new Levels(new int[0], Arrays.stream(times).map(convention::told).toArray(), logSnr);
     }
 
     @Override
     public Terms terms(Network network, Tensor x0, Levels levels, Tensor noise, Conditioning cond) {
         long[] s = Shapes.of(Shapes.check("noise", noise, Shapes.of(x0)));
-        double[] t = Arrays.stream(levels.time()).map(each -> each / TIME_SCALE).toArray();
+        double[] t = Arrays.stream(levels.time()).map(convention::t).toArray();
         if (t.length != s[0]) {
             throw new IllegalArgumentException(
                     "levels must hold one level a picture, got " + t.length + " for " + s[0]);
@@ -78,10 +116,15 @@ public record FlowMatching(Interpolant interpolant, FlowTime time, double shift)
     }
 
     /** dx_t/dt (N, C, H, W), as the network guesses it, at a time for each picture. */
-    private static Tensor velocity(Network network, Tensor x, double[] t, Conditioning cond) {
-        Tensor time = Tensors.of(Arrays.stream(t).map(each -> TIME_SCALE * each).toArray());
+    private Tensor velocity(Network network, Tensor x, double[] t, Conditioning cond) {
+        Tensor time = Tensors.of(Arrays.stream(t).map(convention::told).toArray());
         Tensor output = network.evaluate(x, time.to(x.device(), Tensors.type(time)), cond);
-        return Shapes.check("the network's output", output, Shapes.of(x));
+        long[] s = Shapes.of(x);
+        if (convention == Convention.TO_NOISE) {
+            return Shapes.check("the network's output", output, s);
+        }
+        Shapes.check("the network's output", output, s[0], Shapes.ANY, s[2], s[3]);
+        return output.narrow(1, 0, s[1]).neg();
     }
 
     /** x_0 = (σ'·x_t − σ·v)/(α·σ' − σ·α'), at the time and in the scale where σ/α is the level. */
@@ -102,7 +145,12 @@ public record FlowMatching(Interpolant interpolant, FlowTime time, double shift)
 
     @Override
     public double fraction(double time) {
-        return time / TIME_SCALE;
+        return convention.t(time);
+    }
+
+    @Override
+    public boolean fitsOutput(int channels, int output) {
+        return output == channels || (convention == Convention.SIT && output == 2 * channels);
     }
 
     @Override
@@ -110,11 +158,11 @@ public record FlowMatching(Interpolant interpolant, FlowTime time, double shift)
         return new Times(this);
     }
 
-    /** 1000·t as σ/α. */
+    /** Told times as σ/α. */
     private record Times(FlowMatching flow) implements SigmaTimes {
         @Override
         public double sigma(double time) {
-            return Math.max(SIGMA_MIN, Math.min(ratio(time / TIME_SCALE), SIGMA_MAX));
+            return Math.max(SIGMA_MIN, Math.min(ratio(flow.convention.t(time)), SIGMA_MAX));
         }
 
         private double ratio(double t) {
@@ -123,7 +171,7 @@ public record FlowMatching(Interpolant interpolant, FlowTime time, double shift)
 
         @Override
         public double time(double sigma) {
-            return TIME_SCALE * flow.interpolant.time(sigma);
+            return flow.convention.told(flow.interpolant.time(sigma));
         }
 
         @Override

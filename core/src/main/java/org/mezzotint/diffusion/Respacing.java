@@ -9,7 +9,9 @@ import java.util.TreeSet;
  *   <li>{@code ""}: all;
  *   <li>{@code "250"}: so many, evenly from the first to the last, half-way cases rounded to even;
  *   <li>{@code "10,15,20"}: the range cut in equal sections, so many from each;
- *   <li>{@code "ddim50"}: so many with the smallest whole stride that gives exactly that number.
+ *   <li>{@code "ddim50"}: so many with the smallest whole stride that gives exactly that number;
+ *   <li>{@code "leading50"}, {@code "leading50+1"}: so many with the stride T/50 rounded down, from 0 or from an offset, as
+ *       Hugging Face's diffusers has it.
  * </ul>
  */
 public final class Respacing {
@@ -30,9 +32,13 @@ public final class Respacing {
         if (spacing.matches("ddim[0-9]{1,9}")) {
             return strided(steps, Integer.parseInt(spacing.substring(4)));
         }
+        if (spacing.matches("leading[0-9]{1,9}(\\+[0-9]{1,9})?")) {
+            String[] parts = spacing.substring("leading".length()).split("\\+", 2);
+            return leading(steps, Integer.parseInt(parts[0]), parts.length > 1 ? Integer.parseInt(parts[1]) : 0);
+        }
         if (!spacing.matches("[0-9]{1,9}(,[0-9]{1,9})*")) {
             throw new IllegalArgumentException(
-                    "spacing must be a number, numbers with commas, or ddimN, got '" + spacing + "'");
+                    "spacing must be a number, numbers with commas, ddimN or leadingN, got '" + spacing + "'");
         }
         return sections(steps, spacing.split(",", -1));
     }
@@ -48,6 +54,18 @@ public final class Respacing {
             }
         }
         throw new IllegalArgumentException("no whole stride gives exactly " + wanted + " of " + steps + " steps");
+    }
+
+    private static int[] leading(int steps, int wanted, int offset) {
+        if (wanted < 1 || wanted > steps || (long) (wanted - 1) * (steps / wanted) + offset >= steps) {
+            throw new IllegalArgumentException(
+                    "leading" + wanted + "+" + offset + " does not fit into " + steps + " steps");
+        }
+        int[] kept = new int[wanted];
+        for (int i = 0; i < wanted; i++) {
+            kept[i] = i * (steps / wanted) + offset;
+        }
+        return kept;
     }
 
     private static int[] sections(int steps, String[] counts) {

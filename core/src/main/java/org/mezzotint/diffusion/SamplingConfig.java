@@ -250,6 +250,11 @@ public record SamplingConfig(
                         && scheduled.schedule() instanceof NoiseSchedule.Discrete)) {
             throw new IllegalArgumentException("roundTimes is for models of a discrete schedule only");
         }
+        if (grid instanceof SigmaGrid.Timesteps
+                && !(diffusion instanceof ScheduledDiffusion scheduled
+                        && scheduled.schedule() instanceof NoiseSchedule.Discrete)) {
+            throw new IllegalArgumentException("grid timesteps is for models of a discrete schedule only");
+        }
         if (alongSchedule(diffusion).isPresent()) {
             count(diffusion);
         } else {

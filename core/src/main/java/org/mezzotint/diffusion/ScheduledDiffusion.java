@@ -84,8 +84,8 @@ public record ScheduledDiffusion(
     }
 
     @Override
-    public boolean learnsVariance() {
-        return variance == Variance.LEARNED_RANGE;
+    public boolean fitsOutput(int channels, int output) {
+        return output == (variance == Variance.LEARNED_RANGE ? 2 * channels : channels);
     }
 
     @Override

@@ -8,6 +8,7 @@ import java.util.Arrays;
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonSubTypes({
     @JsonSubTypes.Type(value = SigmaGrid.OfSchedule.class, name = "schedule"),
+    @JsonSubTypes.Type(value = SigmaGrid.Timesteps.class, name = "timesteps"),
     @JsonSubTypes.Type(value = SigmaGrid.Karras.class, name = "karras"),
     @JsonSubTypes.Type(value = SigmaGrid.Exponential.class, name = "exponential"),
     @JsonSubTypes.Type(value = SigmaGrid.Polyexponential.class, name = "polyexponential"),
@@ -65,6 +66,58 @@ public sealed interface SigmaGrid {
         @Override
         public double[] sigmas(int n, SigmaTimes times) {
             return Arrays.copyOf(times.levels(atLeastOne(n)), n + 1);
+        }
+    }
+
+    /**
+     * The levels at even times of a discrete schedule, as Hugging Face's diffusers spaces them ("linspace"). Between two
+     * numbered levels σ itself is linear in time, not log σ as elsewhere here, and the network is told that time.
+     *
+     * @param spacing of the times
+     */
+    record Timesteps(Spacing spacing) implements SigmaGrid {
+        /** How n times lie among 0 … T − 1. */
+        public enum Spacing {
+            /** From T − 1 to 0, fractions included: EulerDiscreteScheduler. */
+            LINSPACE,
+            /** n of the n + 1 from T − 1 to 0, the last left out, rounded half to even: DPMSolverMultistepScheduler. */
+            LINSPACE_WHOLE
+        }
+
+        /** Checks the rule. */
+        public Timesteps {
+            if (spacing == null) {
+                throw new IllegalArgumentException("spacing must be given");
+            }
+        }
+
+        @Override
+        public double[] sigmas(int n, SigmaTimes times) {
+            double[] sigmas = new double[atLeastOne(n) + 1];
+            double last = times.time(times.max());
+            for (int i = 0; i < n; i++) {
+                double time = spacing == Spacing.LINSPACE
+                        ? (n == 1 ? 0 : last * (n - 1 - i) / (n - 1))
+                        : Math.rint(last * (n - i) / n);
+                double below = Math.floor(time);
+                double at = times.sigma(below);
+                sigmas[i] = at + (time - below) * (times.sigma(Math.min(below + 1, last)) - at);
+            }
+            return sigmas;
+        }
+
+        /**
+         * The time that a network is told for a level.
+         *
+         * @param time of the level where log σ is linear in time
+         * @param times the same times
+         * @return the time where σ is linear in time
+         */
+        public double told(double time, SigmaTimes times) {
+            double below = Math.floor(time);
+            double at = times.sigma(below);
+            double next = times.sigma(below + 1);
+            return time == below || next == at ? time : below + (times.sigma(time) - at) / (next - at);
         }
     }
 

@@ -33,8 +33,15 @@ public class InputException extends RuntimeException {
         super(message, cause);
     }
 
-    /** {@code cannot VERB PATH: reason}. */
-    static String message(String verb, Path path, IOException e) {
+    /**
+     * {@code cannot VERB PATH: reason}.
+     *
+     * @param verb such as read or write
+     * @param path the file or folder
+     * @param e what happened
+     * @return one line for the user
+     */
+    public static String message(String verb, Path path, IOException e) {
         return "cannot " + verb + " " + path + ": " + reason(e);
     }
 

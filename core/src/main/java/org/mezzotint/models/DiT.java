@@ -66,7 +66,8 @@ public final class DiT extends Layer implements Model {
         positions =
                 frozen("pos_embed", init.table(PatchEmbed.sinCosPositions(d, rows, columns), 1, config.tokens(), d));
         patchEmbed = child("x_embedder", new PatchEmbed(init, config.channels(), config.patchSize(), d));
-        timestepEmbedder = child("t_embedder", new TimestepEmbedder(init, d));
+        timestepEmbedder = child(
+                "t_embedder", new TimestepEmbedder(init, d, config.convention().timeFrequencyShift()));
         labelEmbedder = config.numClasses() > 0
                 ? child("y_embedder.embedding_table", new Embedding(init, config.labelRows(), d, 0.02))
                 : null;
@@ -166,11 +167,11 @@ public final class DiT extends Layer implements Model {
             int d = config.hiddenSize();
             boolean adaptive = isAdaptive(conditioning);
             boolean cross = conditioning == DiTConfig.Conditioning.CROSS_ATTENTION;
-            norm1 = child("norm1", norm(adaptive, init, d));
+            norm1 = child("norm1", norm(adaptive, init, d, EPSILON));
             attention = child("attn", new SelfAttention(init, d, config.numHeads()));
-            normCross = cross ? child("norm_cross", norm(false, init, d)) : null;
+            normCross = cross ? child("norm_cross", norm(false, init, d, EPSILON)) : null;
             crossAttention = cross ? child("cross_attn", new CrossAttention(init, d, config.numHeads())) : null;
-            norm2 = child("norm2", norm(adaptive, init, d));
+            norm2 = child("norm2", norm(adaptive, init, d, config.convention().mlpNormEpsilon()));
             mlp = child("mlp", new Mlp(init, d, config.mlpHidden()));
             int vectors = conditioning == DiTConfig.Conditioning.ADALN_ZERO ? 6 : 4;
             modulation = adaptive
@@ -212,8 +213,8 @@ public final class DiT extends Layer implements Model {
         return conditioning == DiTConfig.Conditioning.ADALN || conditioning == DiTConfig.Conditioning.ADALN_ZERO;
     }
 
-    private static LayerNorm norm(boolean adaptive, Init init, int width) {
-        return adaptive ? LayerNorm.plain(width, EPSILON) : LayerNorm.affine(init, width, EPSILON);
+    private static LayerNorm norm(boolean adaptive, Init init, int width, double epsilon) {
+        return adaptive ? LayerNorm.plain(width, epsilon) : LayerNorm.affine(init, width, epsilon);
     }
 
     /** Multi-head self-attention, softmax(q·kᵀ/√d)·v. */
@@ -282,7 +283,7 @@ public final class DiT extends Layer implements Model {
             int d = config.hiddenSize();
             long out = (long) config.patchSize() * config.patchSize() * config.outputChannels();
             boolean adaptive = isAdaptive(config.conditioning());
-            norm = child("norm_final", DiT.norm(adaptive, init, d));
+            norm = child("norm_final", DiT.norm(adaptive, init, d, EPSILON));
             linear = child("linear", new Linear(init, d, out, Weights.ZERO));
             modulation = adaptive ? child("adaLN_modulation.1", new Linear(init, d, 2L * d, Weights.ZERO)) : null;
         }

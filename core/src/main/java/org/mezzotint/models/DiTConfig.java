@@ -21,6 +21,7 @@ import org.mezzotint.models.layers.Init;
  * @param nullClass whether label {@code numClasses} stands for "no class", which guidance needs
  * @param learnSigma whether a variance code follows the prediction, doubling the output's channels
  * @param conditioning how time and class reach the blocks
+ * @param convention whose reading of two details
  */
 public record DiTConfig(
         int height,
@@ -34,7 +35,8 @@ public record DiTConfig(
         int numClasses,
         boolean nullClass,
         boolean learnSigma,
-        Conditioning conditioning)
+        Conditioning conditioning,
+        Convention convention)
         implements ModelConfig {
 
     /** The four ways of section 3.2 to let time and class into a block. */
@@ -51,6 +53,42 @@ public record DiTConfig(
         /** adaLN, and gates on every residual branch, all starting at zero. The paper's choice. */
         @JsonProperty("adaln-zero")
         ADALN_ZERO
+    }
+
+    /**
+     * Two details in which implementations differ: the same weights give other pictures.
+     *
+     * @param timeFrequencyShift s of the time features' frequencies 10000^(−k / (128 − s)): 0 or 1
+     * @param mlpNormEpsilon ε of the layer norm in front of each MLP
+     */
+    public record Convention(int timeFrequencyShift, double mlpNormEpsilon) {
+        /** Checks the rules. */
+        public Convention {
+            if (timeFrequencyShift != 0 && timeFrequencyShift != 1) {
+                throw new IllegalArgumentException("timeFrequencyShift must be 0 or 1, got " + timeFrequencyShift);
+            }
+            if (!(mlpNormEpsilon > 0 && mlpNormEpsilon < 1)) {
+                throw new IllegalArgumentException("mlpNormEpsilon must be above 0 and below 1, got " + mlpNormEpsilon);
+            }
+        }
+
+        /**
+         * That of the authors' code.
+         *
+         * @return no shift, ε of 1e-6
+         */
+        public static Convention paper() {
+            return new Convention(0, 1e-6);
+        }
+
+        /**
+         * That of Hugging Face's diffusers.
+         *
+         * @return a shift of 1, ε of 1e-5
+         */
+        public static Convention diffusers() {
+            return new Convention(1, 1e-5);
+        }
     }
 
     /** Checks every rule. */
@@ -82,8 +120,8 @@ public record DiTConfig(
         if (nullClass && numClasses == 0) {
             throw new IllegalArgumentException("nullClass needs classes, got numClasses 0");
         }
-        if (conditioning == null) {
-            throw new IllegalArgumentException("conditioning must be given");
+        if (conditioning == null || convention == null) {
+            throw new IllegalArgumentException("conditioning and convention must be given");
         }
     }
 
@@ -126,7 +164,19 @@ public record DiTConfig(
 
     private static DiTConfig of(int latent, int patch, int hidden, int depth, int heads) {
         return new DiTConfig(
-                latent, latent, 4, patch, hidden, depth, heads, 4.0, 1000, true, true, Conditioning.ADALN_ZERO);
+                latent,
+                latent,
+                4,
+                patch,
+                hidden,
+                depth,
+                heads,
+                4.0,
+                1000,
+                true,
+                true,
+                Conditioning.ADALN_ZERO,
+                Convention.paper());
     }
 
     /**
@@ -148,6 +198,30 @@ public record DiTConfig(
                 numClasses,
                 nullClass,
                 learnSigma,
+                other,
+                convention);
+    }
+
+    /**
+     * This shape in another convention.
+     *
+     * @param other whose reading of two details
+     * @return a copy
+     */
+    public DiTConfig withConvention(Convention other) {
+        return new DiTConfig(
+                height,
+                width,
+                channels,
+                patchSize,
+                hiddenSize,
+                depth,
+                numHeads,
+                mlpRatio,
+                numClasses,
+                nullClass,
+                learnSigma,
+                conditioning,
                 other);
     }
 
@@ -173,6 +247,16 @@ public record DiTConfig(
     @JsonIgnore
     public List<String> optionalInputs() {
         return List.of();
+    }
+
+    @Override
+    @JsonIgnore
+    public Tables tables() {
+        return new Tables(
+                numClasses > 0 ? "y_embedder.embedding_table.weight" : "",
+                "pos_embed",
+                height / patchSize,
+                width / patchSize);
     }
 
     /** Number of tokens T. */

@@ -365,6 +365,13 @@ public record HDiTConfig(
     }
 
     @Override
+    @JsonIgnore
+    public Tables tables() {
+        boolean learned = design.position() == Position.LEARNED;
+        return new Tables(numClasses > 0 ? "class_emb.weight" : "", learned ? "pos_emb" : "", rows(0), columns(0));
+    }
+
+    @Override
     public HDiT create(Init init) {
         return new HDiT(this, init);
     }

@@ -3,6 +3,7 @@ package org.mezzotint.models;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Predicate;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -60,14 +61,30 @@ public final class ModelBundle implements AutoCloseable {
      * @param sections what else belongs to the model, each written as JSON; {@code model} is added
      */
     public static void write(Path path, Model model, Model ema, Map<String, ?> sections) {
-        Map<String, Tensor> tensors = new LinkedHashMap<>(model.state());
-        if (ema != model) {
-            ema.state().forEach((name, tensor) -> tensors.put(EMA + name, tensor));
-        }
+        write(path, model.config(), model.state(), ema == model ? Map.of() : ema.state(), sections);
+    }
+
+    /**
+     * Writes a bundle of tensors that no model holds, in their own number types.
+     *
+     * @param path of the file, replaced if it exists
+     * @param config of the model
+     * @param weights by the model's names
+     * @param average the moving average by the same names; empty for none
+     * @param sections what else belongs to the model, each written as JSON; {@code model} is added
+     */
+    public static void write(
+            Path path,
+            ModelConfig config,
+            Map<String, Tensor> weights,
+            Map<String, Tensor> average,
+            Map<String, ?> sections) {
+        Map<String, Tensor> tensors = new LinkedHashMap<>(weights);
+        average.forEach((name, tensor) -> tensors.put(EMA + name, tensor));
         Map<String, String> metadata = new LinkedHashMap<>();
         metadata.put("format", FORMAT);
         metadata.put("format_version", VERSION);
-        metadata.put("model", Yaml.toJson(model.config()));
+        metadata.put("model", Yaml.toJson(config));
         sections.forEach((name, value) -> metadata.put(name, Yaml.toJson(value)));
         Safetensors.write(path, tensors, metadata);
     }
@@ -114,6 +131,36 @@ public final class ModelBundle implements AutoCloseable {
             throw new CheckpointException(path + ": the header has no entry '" + name + "'");
         }
         return Yaml.fromJson(json, path + " (" + name + ")", type);
+    }
+
+    /**
+     * A section of the header that not every bundle has.
+     *
+     * @param <T> its type
+     * @param name of the section
+     * @param type its type
+     * @return the section's content, if there is one
+     * @throws org.mezzotint.io.InputException if it is not of that type
+     */
+    public <T> Optional<T> optionalSection(String name, Class<T> type) {
+        return file.metadata().containsKey(name) ? Optional.of(section(name, type)) : Optional.empty();
+    }
+
+    /**
+     * The tensors of the file, in their own number types.
+     *
+     * @param weights which of the two sets
+     * @return by the model's names, in the caller's scope
+     */
+    public Map<String, Tensor> tensors(Weights weights) {
+        Map<String, Tensor> tensors = new LinkedHashMap<>();
+        for (String name : file.names()) {
+            boolean average = name.startsWith(EMA);
+            if (average == (weights == Weights.EMA)) {
+                tensors.put(average ? name.substring(EMA.length()) : name, file.tensor(name));
+            }
+        }
+        return tensors;
     }
 
     /**

@@ -89,6 +89,24 @@ public sealed interface ModelConfig permits DiTConfig, HDiTConfig {
     List<String> inputs();
 
     /**
+     * Tensors that another number of classes or another size of pictures gives another shape.
+     *
+     * @param classes name of the table of labels, a row a class and one for "no class"; empty without classes
+     * @param positions name of the table of positions; empty without one
+     * @param rows of the table of positions
+     * @param columns of the table of positions
+     */
+    record Tables(String classes, String positions, int rows, int columns) {}
+
+    /**
+     * Which tensors depend on the data.
+     *
+     * @return their names
+     */
+    @JsonIgnore
+    Tables tables();
+
+    /**
      * Builds the network.
      *
      * @param init device, precision and initial values

@@ -13,10 +13,13 @@ import org.mezzotint.diffusion.Network;
 import org.mezzotint.diffusion.SamplingConfig;
 import org.mezzotint.diffusion.ScheduledDiffusion;
 import org.mezzotint.diffusion.SigmaDenoiser;
+import org.mezzotint.diffusion.SigmaGrid;
+import org.mezzotint.diffusion.SigmaTimes;
 import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Shapes;
+import org.mezzotint.tensor.Tensors;
 
 /**
  * Draws pictures of a trained network by seed and class: schedule, guidance and solver put together. The picture of a seed
@@ -244,17 +247,31 @@ public record PictureSampler(
     }
 
     private Network guided() {
-        Network told = sampling.roundTimes() ? (x, t, cond) -> network.evaluate(x, t.round(), cond) : network;
+        Network told = told(network);
         if (sampling.guidance() == 1) {
             return told;
         }
         Guidance guidance = Guidance.of(sampling, diffusion, shape.channels());
         return guide.isPresent()
-                ? guidance.auto(told, rounded(guide.get()))
+                ? guidance.auto(told, told(guide.get()))
                 : guidance.classifierFree(told, Guidance.nullClass(shape.numClasses()));
     }
 
-    private Network rounded(Network any) {
-        return sampling.roundTimes() ? (x, t, cond) -> any.evaluate(x, t.round(), cond) : any;
+    /** A network that hears times as the settings have them. */
+    private Network told(Network any) {
+        if (sampling.roundTimes()) {
+            return (x, t, cond) -> any.evaluate(x, t.round(), cond);
+        }
+        if (sampling.grid() instanceof SigmaGrid.Timesteps timesteps
+                && sampling.alongSchedule(diffusion).isEmpty()) {
+            SigmaTimes times = diffusion.times();
+            return (x, t, cond) -> {
+                double[] linear = Arrays.stream(Tensors.doubles(t))
+                        .map(time -> timesteps.told(time, times))
+                        .toArray();
+                return any.evaluate(x, Tensors.of(linear).to(t.device(), Tensors.type(t)), cond);
+            };
+        }
+        return any;
     }
 }

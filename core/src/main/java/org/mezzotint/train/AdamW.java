@@ -1,6 +1,7 @@
 package org.mezzotint.train;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -11,7 +12,6 @@ import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.io.CheckpointException;
-import org.mezzotint.io.Safetensors;
 import org.mezzotint.models.Model;
 import org.mezzotint.tensor.Ops;
 import org.mezzotint.tensor.Scope;
@@ -161,6 +161,15 @@ public final class AdamW implements AutoCloseable {
     }
 
     /**
+     * What is updated.
+     *
+     * @return the parameters themselves, with their gradients
+     */
+    Collection<Tensor> parameters() {
+        return parameters.values();
+    }
+
+    /**
      * The parameters, in the order of the moments.
      *
      * @return a list that shares their memory
@@ -181,19 +190,20 @@ public final class AdamW implements AutoCloseable {
     /**
      * Goes on from a saved state.
      *
-     * @param file holds every moment
+     * @param saved gives every moment by name, in the caller's scope; null for one that it lacks
      * @param savedSteps updates done so far
      * @throws CheckpointException if a moment is missing or has another shape
      */
-    void restore(Safetensors file, long savedSteps) {
+    void restore(Function<String, Tensor> saved, long savedSteps) {
         try (NoGradGuard noGrad = new NoGradGuard()) {
             moments.forEach((name, moment) -> {
                 try (Scope each = Scope.open()) {
-                    if (!file.contains(name) || !java.util.Arrays.equals(file.shape(name), moment.shape())) {
+                    Tensor value = saved.apply(name);
+                    if (value == null || !java.util.Arrays.equals(value.shape(), moment.shape())) {
                         throw new CheckpointException("the optimiser state lacks " + name + " in shape "
                                 + java.util.Arrays.toString(moment.shape()));
                     }
-                    moment.copy_(file.tensor(name));
+                    moment.copy_(value);
                 }
             });
         }

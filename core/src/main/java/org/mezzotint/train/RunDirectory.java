@@ -74,6 +74,20 @@ public final class RunDirectory {
     }
 
     /**
+     * Starts a run in a folder that holds none, with the state of a run that began elsewhere.
+     *
+     * @param root made if need be
+     * @param state saved as its first checkpoint
+     * @return the directory
+     * @throws InputException if a run lies there already or the folder cannot be written
+     */
+    public static RunDirectory create(Path root, TrainState state) {
+        RunDirectory directory = create(root, state.config());
+        directory.save(state);
+        return directory;
+    }
+
+    /**
      * Opens a run that was started before, and removes what an interrupted write left behind.
      *
      * @param root of the run

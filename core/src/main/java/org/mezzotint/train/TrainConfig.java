@@ -1,8 +1,14 @@
 package org.mezzotint.train;
 
+import java.util.Arrays;
+import java.util.List;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.mezzotint.data.DataConfig;
 import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.SamplingConfig;
+import org.mezzotint.diffusion.ScheduledDiffusion;
+import org.mezzotint.diffusion.Variance;
 import org.mezzotint.models.HDiT;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.tensor.Precision;
@@ -44,8 +50,9 @@ public record TrainConfig(
                 || expected == null) {
             throw new IllegalArgumentException("a recipe needs all of its sections");
         }
-        boolean learned = diffusion.learnsVariance();
-        if (learned != (model.outputChannels() == 2 * model.channels())) {
+        if (!diffusion.fitsOutput(model.channels(), model.outputChannels())) {
+            boolean learned =
+                    diffusion instanceof ScheduledDiffusion scheduled && scheduled.variance() == Variance.LEARNED_RANGE;
             throw new IllegalArgumentException("diffusion.variance learned-range and a model with a variance code"
                     + " (learnSigma) go together, got variance " + (learned ? "learned-range" : "fixed") + " and "
                     + model.outputChannels() + " output channels for " + model.channels());
@@ -63,10 +70,6 @@ public record TrainConfig(
         if (sampling.guidance() != 1 && !model.nullClass()) {
             throw new IllegalArgumentException(
                     "sampling.guidance needs a model with a null class (nullClass: true), got " + sampling.guidance());
-        }
-        if (previews.count() > 0 && model.channels() != 3 && model.channels() != 1) {
-            throw new IllegalArgumentException("previews.count must be 0 for a model of latents: " + model.channels()
-                    + " channels are no picture, got " + previews.count());
         }
         sampling.check(diffusion);
     }
@@ -89,6 +92,7 @@ public record TrainConfig(
      * @param gradientClip largest norm of the gradient; 0 for no limit
      * @param ema of the weights
      * @param classDropout share of pictures that lose their label, for guidance
+     * @param frozen parameters that stay as they are, such as {@code blocks.0.*}; a star stands for any text
      */
     public record Training(
             long seed,
@@ -105,9 +109,11 @@ public record TrainConfig(
             double weightDecay,
             double gradientClip,
             Ema ema,
-            double classDropout) {
+            double classDropout,
+            List<String> frozen) {
         /** Checks the rules. */
         public Training {
+            frozen = List.copyOf(frozen);
             atLeast("durationImages", durationImages, 1);
             atLeast("batchSize", batchSize, 1);
             atLeast("accumulation", accumulation, 1);
@@ -129,6 +135,21 @@ public record TrainConfig(
             notNegative("weightDecay", weightDecay);
             notNegative("gradientClip", gradientClip);
             fraction("classDropout", classDropout);
+        }
+
+        /**
+         * Whether a parameter stays as it is.
+         *
+         * @param parameter its name
+         * @return true if one of {@code frozen} names it
+         */
+        public boolean isFrozen(String parameter) {
+            return frozen.stream().anyMatch(pattern -> matches(pattern, parameter));
+        }
+
+        static boolean matches(String pattern, String name) {
+            String[] parts = pattern.split("\\*", -1);
+            return name.matches(Arrays.stream(parts).map(Pattern::quote).collect(Collectors.joining(".*")));
         }
 
         /**
@@ -157,7 +178,8 @@ public record TrainConfig(
                     weightDecay,
                     gradientClip,
                     ema,
-                    classDropout);
+                    classDropout,
+                    frozen);
         }
     }
 

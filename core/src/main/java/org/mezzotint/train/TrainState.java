@@ -5,9 +5,14 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
+import org.mezzotint.data.Dataset;
+import org.mezzotint.data.LatentSpace;
+import org.mezzotint.io.InputException;
+import org.mezzotint.io.NearestName;
 import org.mezzotint.io.Safetensors;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.ModelBundle;
@@ -25,7 +30,20 @@ public final class TrainState implements AutoCloseable {
     /** The bundle's file name in a checkpoint. */
     public static final String MODEL_FILE = "model.safetensors";
 
+    /** The bundle's section that says what a latent model's numbers are: a {@link LatentSpace}. */
+    public static final String LATENTS = "latents";
+
+    /** The bundle's section with {@link ClassNames}. */
+    public static final String CLASSES = "classes";
+
     static final String OPTIMIZER_FILE = "optimizer.safetensors";
+
+    /**
+     * What a model's classes are called.
+     *
+     * @param names by label
+     */
+    public record ClassNames(List<String> names) {}
 
     /**
      * How far a run is, and what it must be resumed with.
@@ -44,6 +62,8 @@ public final class TrainState implements AutoCloseable {
     private final AdamW optimizer;
     private final TensorList averageList;
     private Progress progress;
+    private Optional<LatentSpace> latents = Optional.empty();
+    private List<String> classes = List.of();
 
     private TrainState(TrainConfig config, Model model, Model average, Progress progress) {
         this.config = config;
@@ -51,8 +71,9 @@ public final class TrainState implements AutoCloseable {
         this.average = average;
         this.progress = progress;
         TrainConfig.Training training = config.training();
+        Map<String, Tensor> learning = learning(training, model);
         optimizer = new AdamW(
-                model.trainable(),
+                learning,
                 model::tuning,
                 training.beta1(),
                 training.beta2(),
@@ -60,10 +81,33 @@ public final class TrainState implements AutoCloseable {
                 training.epsilon());
         Scope scope = Scope.owner();
         List<Tensor> averages = new ArrayList<>();
-        average.trainable().values().forEach(tensor -> averages.add(tensor.detach()));
+        Map<String, Tensor> averaged = average.trainable();
+        learning.keySet().forEach(name -> averages.add(averaged.get(name).detach()));
         averageList = new TensorList(averages);
         scope.leave();
         averageScope = scope;
+    }
+
+    /** The parameters that are not frozen; the others need no gradients. */
+    private static Map<String, Tensor> learning(TrainConfig.Training training, Model model) {
+        Map<String, Tensor> learning = new LinkedHashMap<>();
+        model.trainable().forEach((name, tensor) -> {
+            if (training.isFrozen(name)) {
+                tensor.requires_grad_(false);
+            } else {
+                learning.put(name, tensor);
+            }
+        });
+        for (String pattern : training.frozen()) {
+            if (model.trainable().keySet().stream().noneMatch(name -> TrainConfig.Training.matches(pattern, name))) {
+                throw new InputException("training.frozen: " + pattern + " names no parameter, "
+                        + NearestName.hint(pattern, model.trainable().keySet()));
+            }
+        }
+        if (learning.isEmpty()) {
+            throw new InputException("training.frozen leaves nothing to train: " + training.frozen());
+        }
+        return learning;
     }
 
     private final Scope averageScope;
@@ -84,14 +128,52 @@ public final class TrainState implements AutoCloseable {
         return new TrainState(config, model, copyOf(config, model, device), start);
     }
 
+    /**
+     * What an imported checkpoint holds.
+     *
+     * @param weights by the model's names
+     * @param average the moving average by the same names
+     * @param moments of AdamW, {@code exp_avg.<name>} and {@code exp_avg_sq.<name>}
+     */
+    public record Imported(Map<String, Tensor> weights, Map<String, Tensor> average, Map<String, Tensor> moments) {}
+
+    /**
+     * The state of a run that began elsewhere.
+     *
+     * @param config the recipe
+     * @param device where the model lives
+     * @param progress how far the run is
+     * @param from complete, in the shapes of the model; copied
+     * @return owned by the caller
+     */
+    public static TrainState imported(TrainConfig config, Device device, Progress progress, Imported from) {
+        try (Init blank = Init.blank(config.training().precision(), device)) {
+            TrainState state = new TrainState(
+                    config, config.model().create(blank), config.model().create(blank), progress);
+            copy(from.weights(), state.model.state());
+            copy(from.average(), state.average.state());
+            state.optimizer.restore(from.moments()::get, progress.step());
+            return state;
+        }
+    }
+
+    private static void copy(Map<String, Tensor> from, Map<String, Tensor> to) {
+        try (NoGradGuard noGrad = new NoGradGuard();
+                Scope scope = Scope.open()) {
+            to.forEach((name, tensor) -> tensor.copy_(from.get(name)));
+        }
+    }
+
+    /** Says what the run learns: it goes into its bundles. */
+    void describe(Dataset pictures) {
+        latents = pictures.latents();
+        classes = config.model().numClasses() > 0 ? pictures.classNames() : List.of();
+    }
+
     private static Model copyOf(TrainConfig config, Model model, Device device) {
-        try (Init blank = Init.blank(config.training().precision(), device);
-                NoGradGuard noGrad = new NoGradGuard()) {
+        try (Init blank = Init.blank(config.training().precision(), device)) {
             Model copy = config.model().create(blank);
-            Map<String, Tensor> from = model.state();
-            try (Scope scope = Scope.open()) {
-                copy.state().forEach((name, tensor) -> tensor.copy_(from.get(name)));
-            }
+            copy(model.state(), copy.state());
             return copy;
         }
     }
@@ -113,7 +195,7 @@ public final class TrainState implements AutoCloseable {
             Model average =
                     bundle.load(ModelBundle.Weights.EMA, config.training().precision(), device);
             TrainState state = new TrainState(config, model, average, progress);
-            state.optimizer.restore(moments, progress.step());
+            state.optimizer.restore(name -> moments.contains(name) ? moments.tensor(name) : null, progress.step());
             return state;
         }
     }
@@ -133,6 +215,10 @@ public final class TrainState implements AutoCloseable {
         sections.put("diffusion", config.diffusion());
         sections.put("sampling", config.sampling());
         sections.put("progress", progress);
+        latents.ifPresent(space -> sections.put(LATENTS, space));
+        if (!classes.isEmpty()) {
+            sections.put(CLASSES, new ClassNames(classes));
+        }
         return sections;
     }
 

@@ -80,6 +80,7 @@ public final class Trainer implements AutoCloseable {
         objective = config.diffusion().objective();
         network = new ModelNetwork(state.model(), config.diffusion());
         checkDataset(config, pictures);
+        state.describe(pictures);
     }
 
     /**
@@ -387,7 +388,7 @@ public final class Trainer implements AutoCloseable {
     private double clip(double largest) {
         try (Scope scope = Scope.open()) {
             TensorVector parameters = new TensorVector();
-            state.model().trainable().values().forEach(parameters::push_back);
+            state.optimizer().parameters().forEach(parameters::push_back);
             return torch.clip_grad_norm_(parameters, largest);
         }
     }

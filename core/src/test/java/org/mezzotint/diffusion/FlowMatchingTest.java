@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -21,7 +23,7 @@ class FlowMatchingTest {
     private static final double STD = 0.6;
 
     private static FlowMatching flow(Interpolant interpolant, double shift) {
-        return new FlowMatching(interpolant, new FlowTime.Uniform(), shift);
+        return new FlowMatching(interpolant, new FlowTime.Uniform(), shift, FlowMatching.Convention.TO_NOISE);
     }
 
     /** E[α'x_0 + σ'ε | x_t] of a Gaussian. */
@@ -122,18 +124,59 @@ class FlowMatchingTest {
         assertThat(time.time(0)).isGreaterThan(0);
     }
 
+    /** SiT's network hears 1 − t, points to pictures, and has channels behind its velocity that nobody reads. */
+    @ParameterizedTest
+    @EnumSource
+    void sitsConventionIsTheSameFlow(Interpolant interpolant) {
+        FlowMatching plain = flow(interpolant, 2);
+        FlowMatching sit = new FlowMatching(interpolant, new FlowTime.Uniform(), 2, FlowMatching.Convention.SIT);
+        Network network = gaussian(interpolant);
+        Network mirrored = (x, told, cond) -> {
+            double[] t = Tensors.doubles(told);
+            for (int i = 0; i < t.length; i++) {
+                t[i] = 1000 * (1 - t[i]);
+            }
+            Tensor velocity = network.evaluate(x, Tensors.of(t), cond).neg();
+            return torch.cat(new TensorVector(velocity, x.mul(Scalars.of(7))), 1);
+        };
+        try (Scope scope = Scope.open();
+                Rng rng = new Rng(3)) {
+            Tensor x = rng.normal(ScalarType.Double, 2, 2, 3, 5);
+            for (double sigma : new double[] {0.05, 1, 30}) {
+                assertThat(Tensors.doubles(
+                                sit.denoiser(mirrored, Conditioning.none()).denoise(x, sigma)))
+                        .containsExactly(
+                                Tensors.doubles(plain.denoiser(network, Conditioning.none())
+                                        .denoise(x, sigma)),
+                                within(1e-9));
+            }
+            Tensor noise = rng.normal(ScalarType.Double, 2, 2, 3, 5);
+            double[] theirs = Tensors.doubles(sit.terms(mirrored, x, sit.levels(0.3, 0.3), noise, Conditioning.none())
+                    .total());
+            double[] ours = Tensors.doubles(plain.terms(network, x, plain.levels(0.3, 0.3), noise, Conditioning.none())
+                    .total());
+            assertThat(theirs).containsExactly(ours, within(1e-9));
+        }
+        assertThat(sit.fraction(0.25)).isCloseTo(0.75, within(1e-12));
+        assertThat(sit.times().sigma(sit.times().time(0.7))).isCloseTo(0.7, within(1e-9));
+        assertThat(sit.times().levels(5)).containsExactly(plain.times().levels(5), within(1e-9));
+        assertThat(sit.fitsOutput(4, 8)).isTrue();
+        assertThat(plain.fitsOutput(4, 8)).isFalse();
+    }
+
     @Test
     void badNumbersAreRefused() {
         assertThatThrownBy(() -> flow(Interpolant.LINEAR, 0))
                 .hasMessage("shift must be above 0 and below 1000000, got 0.0");
-        assertThatThrownBy(() -> flow(null, 1)).hasMessage("interpolant and time must be given");
+        assertThatThrownBy(() -> flow(null, 1)).hasMessage("interpolant, time and convention must be given");
         assertThatThrownBy(() -> new FlowTime.LogitNormal(0, -1))
                 .hasMessage("mean must be finite and std above 0, got 0.0 and -1.0");
     }
 
     @Test
     void survivesJson() {
-        DiffusionConfig config = new FlowMatching(Interpolant.TRIGONOMETRIC, new FlowTime.LogitNormal(0, 1), 2);
+        DiffusionConfig config = new FlowMatching(
+                Interpolant.TRIGONOMETRIC, new FlowTime.LogitNormal(0, 1), 2, FlowMatching.Convention.TO_NOISE);
         assertThat(Yaml.fromJson(Yaml.toJson(config), "diffusion", DiffusionConfig.class))
                 .isEqualTo(config);
     }

@@ -36,7 +36,8 @@ class GuidanceScheduleTest {
     void theFractionIsThatOfTheSchedule() {
         ScheduledDiffusion discrete = ScheduledDiffusion.dit();
         assertThat(discrete.fraction(250)).isEqualTo(0.25);
-        assertThat(new FlowMatching(Interpolant.LINEAR, new FlowTime.Uniform(), 1).fraction(250))
+        assertThat(new FlowMatching(Interpolant.LINEAR, new FlowTime.Uniform(), 1, FlowMatching.Convention.TO_NOISE)
+                        .fraction(250))
                 .isEqualTo(0.25);
         assertThat(new PreconditionedDiffusion(
                                 0.5, 0.01, 80, new SigmaDensity.LogNormal(0, 1), new SigmaWeighting.Edm(), 1)

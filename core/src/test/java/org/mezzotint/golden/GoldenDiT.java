@@ -27,7 +27,8 @@ public final class GoldenDiT {
                 model.get("num_classes").asInt(),
                 model.path("class_dropout_prob").asDouble(0.1) > 0,
                 model.get("learn_sigma").asBoolean(),
-                DiTConfig.Conditioning.ADALN_ZERO);
+                DiTConfig.Conditioning.ADALN_ZERO,
+                DiTConfig.Convention.paper());
     }
 
     public static DiT load(Golden golden, Precision precision) {

@@ -4,7 +4,20 @@ import org.junit.jupiter.api.Nested;
 
 class DiTContractTest {
     private static DiTConfig config(int numClasses, boolean learnSigma, DiTConfig.Conditioning conditioning) {
-        return new DiTConfig(8, 12, 3, 2, 16, 2, 4, 2.5, numClasses, numClasses > 0, learnSigma, conditioning);
+        return new DiTConfig(
+                8,
+                12,
+                3,
+                2,
+                16,
+                2,
+                4,
+                2.5,
+                numClasses,
+                numClasses > 0,
+                learnSigma,
+                conditioning,
+                DiTConfig.Convention.paper());
     }
 
     @Nested

@@ -146,7 +146,7 @@ class DiTGoldenTest {
                 for (String input : List.of("t", "tfrac")) {
                     Golden.assertClose(
                             input + " " + table,
-                            Tensors.doubles(TimestepEmbedder.embedding(golden.get("in." + input), dim, period)),
+                            Tensors.doubles(TimestepEmbedder.embedding(golden.get("in." + input), dim, period, 0)),
                             golden.doubles("out." + input + ".dim" + dim + ".period" + period + ".f64"),
                             1e-9);
                 }

@@ -27,7 +27,20 @@ import org.mezzotint.tensor.Tensors;
 
 class DiTTest {
     private static DiTConfig small(int numClasses, DiTConfig.Conditioning conditioning) {
-        return new DiTConfig(4, 6, 3, 2, 12, 2, 3, 2.5, numClasses, numClasses > 0, true, conditioning);
+        return new DiTConfig(
+                4,
+                6,
+                3,
+                2,
+                12,
+                2,
+                3,
+                2.5,
+                numClasses,
+                numClasses > 0,
+                true,
+                conditioning,
+                DiTConfig.Convention.paper());
     }
 
     private static DiT fresh(DiTConfig config) {
@@ -199,7 +212,19 @@ class DiTTest {
     void namedShapesAreThoseOfTableOne() {
         assertThat(DiTConfig.named("dit-l/4", 32))
                 .isEqualTo(new DiTConfig(
-                        32, 32, 4, 4, 1024, 24, 16, 4, 1000, true, true, DiTConfig.Conditioning.ADALN_ZERO));
+                        32,
+                        32,
+                        4,
+                        4,
+                        1024,
+                        24,
+                        16,
+                        4,
+                        1000,
+                        true,
+                        true,
+                        DiTConfig.Conditioning.ADALN_ZERO,
+                        DiTConfig.Convention.paper()));
         assertThat(DiTConfig.named("dit-xl/8", 64).hiddenSize()).isEqualTo(1152);
         assertThat(DiTConfig.named("dit-b/2", 32).numHeads()).isEqualTo(12);
         assertThat(DiTConfig.named("dit-s/2", 32).outputChannels()).isEqualTo(8);
@@ -259,22 +284,50 @@ class DiTTest {
                         classes,
                         nullClass,
                         true,
-                        DiTConfig.Conditioning.ADALN))
+                        DiTConfig.Conditioning.ADALN,
+                        DiTConfig.Convention.paper()))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage(message);
     }
 
     @Test
     void conditioningMustBeGiven() {
-        assertThatThrownBy(() -> new DiTConfig(4, 6, 3, 2, 12, 2, 3, 4, 5, true, true, null))
+        assertThatThrownBy(
+                        () -> new DiTConfig(4, 6, 3, 2, 12, 2, 3, 4, 5, true, true, null, DiTConfig.Convention.paper()))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("conditioning must be given");
     }
 
     @Test
     void aNullClassIsOneMoreRowAndAVarianceCodeTwiceTheChannels() {
-        DiTConfig plain = new DiTConfig(4, 6, 3, 2, 12, 1, 3, 4, 5, false, false, DiTConfig.Conditioning.ADALN_ZERO);
-        DiTConfig more = new DiTConfig(4, 6, 3, 2, 12, 1, 3, 4, 5, true, true, DiTConfig.Conditioning.ADALN_ZERO);
+        DiTConfig plain = new DiTConfig(
+                4,
+                6,
+                3,
+                2,
+                12,
+                1,
+                3,
+                4,
+                5,
+                false,
+                false,
+                DiTConfig.Conditioning.ADALN_ZERO,
+                DiTConfig.Convention.paper());
+        DiTConfig more = new DiTConfig(
+                4,
+                6,
+                3,
+                2,
+                12,
+                1,
+                3,
+                4,
+                5,
+                true,
+                true,
+                DiTConfig.Conditioning.ADALN_ZERO,
+                DiTConfig.Convention.paper());
         try (DiT a = fresh(plain);
                 DiT b = fresh(more)) {
             String table = "y_embedder.embedding_table.weight";

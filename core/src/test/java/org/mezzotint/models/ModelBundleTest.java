@@ -23,8 +23,8 @@ import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Tensors;
 
 class ModelBundleTest {
-    private static final DiTConfig CONFIG =
-            new DiTConfig(4, 6, 1, 2, 8, 1, 2, 2, 3, true, false, DiTConfig.Conditioning.ADALN_ZERO);
+    private static final DiTConfig CONFIG = new DiTConfig(
+            4, 6, 1, 2, 8, 1, 2, 2, 3, true, false, DiTConfig.Conditioning.ADALN_ZERO, DiTConfig.Convention.paper());
 
     @TempDir
     Path temp;

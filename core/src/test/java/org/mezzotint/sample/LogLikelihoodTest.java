@@ -241,7 +241,21 @@ class LogLikelihoodTest {
 
     private static DiT dit(Init init) {
         return new DiT(
-                new DiTConfig(4, 4, 1, 2, 8, 1, 2, 2.0, 0, false, false, DiTConfig.Conditioning.ADALN_ZERO), init);
+                new DiTConfig(
+                        4,
+                        4,
+                        1,
+                        2,
+                        8,
+                        1,
+                        2,
+                        2.0,
+                        0,
+                        false,
+                        false,
+                        DiTConfig.Conditioning.ADALN_ZERO,
+                        DiTConfig.Convention.paper()),
+                init);
     }
 
     private static SigmaDenoiser denoiser(DiT dit) {

@@ -60,7 +60,8 @@ class PictureSamplerTest {
             new LossWeighting.Uniform());
     private static final DiffusionConfig PRECONDITIONED = new PreconditionedDiffusion(
             0.5, 0.005, 80, new SigmaDensity.LogNormal(-1.2, 1.2), new SigmaWeighting.Edm(), 1);
-    private static final DiffusionConfig FLOW = new FlowMatching(Interpolant.LINEAR, new FlowTime.Uniform(), 2);
+    private static final DiffusionConfig FLOW =
+            new FlowMatching(Interpolant.LINEAR, new FlowTime.Uniform(), 2, FlowMatching.Convention.TO_NOISE);
 
     private static Tensor column(double[] values, DoubleUnaryOperator formula) {
         return Tensors.of(Arrays.stream(values).map(formula).toArray()).view(values.length, 1, 1, 1);

@@ -24,7 +24,20 @@ class SamplingMemoryTest {
     @ParameterizedTest
     @EnumSource(SamplingConfig.Solver.class)
     void nativeObjectsDoNotPileUpOverManySteps(SamplingConfig.Solver solver) {
-        DiTConfig config = new DiTConfig(8, 8, 3, 4, 16, 1, 2, 2.0, 4, true, true, DiTConfig.Conditioning.ADALN_ZERO);
+        DiTConfig config = new DiTConfig(
+                8,
+                8,
+                3,
+                4,
+                16,
+                1,
+                2,
+                2.0,
+                4,
+                true,
+                true,
+                DiTConfig.Conditioning.ADALN_ZERO,
+                DiTConfig.Convention.paper());
         SamplingConfig sampling = new SamplingConfig(
                 solver,
                 solver.usualEta(),

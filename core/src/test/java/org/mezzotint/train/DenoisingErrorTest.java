@@ -35,7 +35,20 @@ class DenoisingErrorTest {
     private static final ShapesDataset PICTURES = new ShapesDataset(20, 8, 8, 2, 2, 3);
 
     private static DenoisingError.Result evaluate(DiffusionConfig diffusion, int batch) {
-        DiTConfig config = new DiTConfig(8, 8, 3, 4, 16, 1, 2, 2, 4, true, false, DiTConfig.Conditioning.ADALN_ZERO);
+        DiTConfig config = new DiTConfig(
+                8,
+                8,
+                3,
+                4,
+                16,
+                1,
+                2,
+                2,
+                4,
+                true,
+                false,
+                DiTConfig.Conditioning.ADALN_ZERO,
+                DiTConfig.Convention.paper());
         try (Init init = Init.random(0, Precision.FLOAT64, new Device("cpu"));
                 Model model = config.create(init)) {
             return new DenoisingError(PICTURES, COUNT, batch).evaluate(model, diffusion);

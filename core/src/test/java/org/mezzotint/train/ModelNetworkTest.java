@@ -102,7 +102,14 @@ class ModelNetworkTest {
 
     @Test
     void aModelOfNoiseLevelsIsToldTheRatioOfFlowMatching() {
-        tells(new FlowMatching(Interpolant.LINEAR, new FlowTime.Uniform(), 1), 250, 1 / 3.0);
-        tells(new FlowMatching(Interpolant.TRIGONOMETRIC, new FlowTime.Uniform(), 1), 500, 1);
+        tells(
+                new FlowMatching(Interpolant.LINEAR, new FlowTime.Uniform(), 1, FlowMatching.Convention.TO_NOISE),
+                250,
+                1 / 3.0);
+        tells(
+                new FlowMatching(
+                        Interpolant.TRIGONOMETRIC, new FlowTime.Uniform(), 1, FlowMatching.Convention.TO_NOISE),
+                500,
+                1);
     }
 }

@@ -42,7 +42,8 @@ record DiTTask(String name, DiTConfig model) implements Task {
                         1000,
                         true,
                         true,
-                        DiTConfig.Conditioning.ADALN_ZERO));
+                        DiTConfig.Conditioning.ADALN_ZERO,
+                        DiTConfig.Convention.paper()));
     }
 
     @Override

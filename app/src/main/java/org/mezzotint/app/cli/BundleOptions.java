@@ -14,7 +14,9 @@ final class BundleOptions {
     @Parameters(
             index = "0",
             paramLabel = "MODEL",
-            description = "a run's folder (its newest checkpoint), a checkpoint's folder, or a bundle (.safetensors)")
+            description =
+                    "a run's folder (its newest checkpoint), a checkpoint's folder, a bundle (.safetensors), or a folder of"
+                            + " diffusers")
     private Path model;
 
     @Option(
@@ -23,9 +25,9 @@ final class BundleOptions {
             description = "ema (the average) or raw (default: ema where the file has it)")
     private ModelBundle.Weights weights;
 
-    /** The bundle's file. */
-    Path file() {
-        return find(model);
+    /** Opens the model. */
+    ModelSource open() {
+        return ModelSource.open(model, weights);
     }
 
     /** The bundle at a path, or the newest of the run or the checkpoint there. */
@@ -40,11 +42,6 @@ final class BundleOptions {
         return Files.isRegularFile(checkpoint)
                 ? checkpoint
                 : RunDirectory.find(model).newestBundle();
-    }
-
-    /** The set of weights asked for, or the one that fits the file. */
-    ModelBundle.Weights weights(ModelBundle bundle) {
-        return weights != null ? weights : usual(bundle);
     }
 
     /** The average where the file has it. */

@@ -12,7 +12,6 @@ import org.mezzotint.diffusion.SamplingConfig;
 import org.mezzotint.io.InputException;
 import org.mezzotint.io.Png;
 import org.mezzotint.models.Model;
-import org.mezzotint.models.ModelBundle;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.sample.ImageGrid;
 import org.mezzotint.tensor.Devices;
@@ -30,6 +29,9 @@ final class DrawOptions {
 
     @Mixin
     private SamplingOptions samplingOptions;
+
+    @Option(names = "--autoencoder", paramLabel = "PATH", description = Autoencoders.DESCRIPTION)
+    private Path autoencoder;
 
     @Option(names = "--batch", paramLabel = "N", defaultValue = "32", description = "pictures at once (default: 32)")
     private int batch;
@@ -58,8 +60,8 @@ final class DrawOptions {
         /** Settings that belong into the pictures' text. */
         Map<String, String> settings();
 
-        /** How to draw; called before the weights are loaded, and refuses what does not fit the model. */
-        Pictures.Source source(ModelConfig config);
+        /** How to draw; called before the model's weights are loaded, and refuses what does not fit it. */
+        Pictures.Source source(ModelConfig config, Decoder decoder);
 
         /** Refuses settings that the task cannot use, before the weights are loaded. */
         default void check(SamplingConfig sampling, DiffusionConfig diffusion) {}
@@ -85,42 +87,49 @@ final class DrawOptions {
         }
         Device device = machine.open();
         Precision numbers = Precision.parse(precision);
-        Path file = bundleOptions.file();
-        try (ModelBundle bundle = ModelBundle.open(file)) {
-            ModelConfig config = bundle.config();
-            if (config.channels() != 3 && config.channels() != 1) {
-                throw new InputException(file + " draws latents of " + config.channels()
-                        + " channels, which no autoencoder of this version can turn into pictures");
-            }
+        try (ModelSource source = bundleOptions.open()) {
+            ModelConfig config = source.config();
             long[] labels = labels(config, count);
-            DiffusionConfig diffusion = bundle.section("diffusion", DiffusionConfig.class);
-            SamplingConfig sampling =
-                    samplingOptions.resolve(bundle.section("sampling", SamplingConfig.class), diffusion);
+            SamplingConfig sampling = samplingOptions.resolve(source.sampling(), source.diffusion());
             if (task.previewEvery() > 0 && sampling.solver() == SamplingConfig.Solver.DPM_ADAPTIVE) {
                 throw new IllegalArgumentException(
                         "--preview-every is not for dpm-adaptive, whose steps are not known before");
             }
-            task.check(sampling, diffusion);
+            task.check(sampling, source.diffusion());
             checkMemory(config, sampling);
-            Pictures.Source source = task.source(config);
-            try (Model guide = samplingOptions.guide(config, diffusion, numbers, device);
-                    Model model = bundle.load(bundleOptions.weights(bundle), numbers, device)) {
-                int atOnce = Math.min(batch, count);
-                if (device.is_cpu() && numbers != Precision.FLOAT64) {
-                    model.pack(sampling.guidance() == 1 || guide != null ? atOnce : 2 * atOnce);
-                    if (guide != null) {
-                        guide.pack(atOnce);
-                    }
-                }
-                draw(
-                        task,
-                        new Pictures(model, Optional.ofNullable(guide), diffusion, sampling, atOnce),
-                        source,
-                        config,
-                        labels);
+            try (Decoder decoder = source.decoder(autoencoder, device)) {
+                Pictures.Source drawing = task.source(config, decoder);
+                draw(task, source, sampling, decoder, drawing, labels, numbers, device);
             }
         }
         return 0;
+    }
+
+    private void draw(
+            Task task,
+            ModelSource source,
+            SamplingConfig sampling,
+            Decoder decoder,
+            Pictures.Source drawing,
+            long[] labels,
+            Precision numbers,
+            Device device) {
+        try (Model guide = samplingOptions.guide(source.config(), source.diffusion(), numbers, device);
+                Model model = source.load(numbers, device)) {
+            int atOnce = Math.min(batch, task.names().length);
+            if (device.is_cpu() && numbers != Precision.FLOAT64) {
+                model.pack(sampling.guidance() == 1 || guide != null ? atOnce : 2 * atOnce);
+                if (guide != null) {
+                    guide.pack(atOnce);
+                }
+            }
+            draw(
+                    task,
+                    new Pictures(model, Optional.ofNullable(guide), source.diffusion(), sampling, decoder, atOnce),
+                    drawing,
+                    source.path(),
+                    labels);
+        }
     }
 
     private void checkPreviews(Task task) {
@@ -159,10 +168,10 @@ final class DrawOptions {
         return Pictures.inTurn(wanted, count, config.numClasses());
     }
 
-    private void draw(Task task, Pictures pictures, Pictures.Source source, ModelConfig config, long[] labels) {
+    private void draw(Task task, Pictures pictures, Pictures.Source source, Path file, long[] labels) {
         List<byte[]> forGrid = new ArrayList<>();
         Map<String, String> settings = pictures.settings();
-        settings.put("model", bundleOptions.file().toString());
+        settings.put("model", file.toString());
         settings.put("precision", precision);
         settings.putAll(samplingOptions.settings());
         settings.putAll(task.settings());
@@ -170,7 +179,7 @@ final class DrawOptions {
         try (Progress progress = new Progress("sample", "steps", 0, pictures.work(count));
                 PictureOutput output = out == null
                         ? PictureOutput.none()
-                        : PictureOutput.open(out, count, config.height(), config.width(), settings)) {
+                        : PictureOutput.open(out, count, pictures.height(), pictures.width(), settings)) {
             pictures.draw(
                     task.names(),
                     labels,

@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.mezzotint.data.PictureFiles;
 import org.mezzotint.data.PictureOptions;
 import org.mezzotint.diffusion.DiffusionConfig;
@@ -30,6 +31,7 @@ import picocli.CommandLine.Option;
             "The picture and the mask must have the model's size."
         })
 final class EditCommand implements Callable<Integer>, DrawOptions.Task {
+    private static final int RGB = 3;
     private static final int WHITE = 255;
 
     @Mixin
@@ -90,15 +92,20 @@ final class EditCommand implements Callable<Integer>, DrawOptions.Task {
     }
 
     @Override
-    public Pictures.Source source(ModelConfig config) {
-        PictureFiles.Picture clean = read(picture, config);
-        Optional<PictureFiles.Picture> where = Optional.ofNullable(mask).map(file -> read(file, config));
+    public Pictures.Source source(ModelConfig config, Decoder decoder) {
+        int factor = decoder.factor();
+        PictureFiles.Picture clean = read(picture, config, factor);
+        Optional<PictureFiles.Picture> where = Optional.ofNullable(mask).map(file -> read(file, config, factor));
         long[] all = names();
         return (sampler, first, count, labels, watch) -> {
             try (Scope scope = Scope.open();
                     NoiseSource noise = NoiseSource.of(Arrays.copyOfRange(all, first, first + count))) {
+                Tensor x0 = decoder.encode(tensor(clean, config.channels() == 1 ? 1 : RGB, 2, -1));
                 PictureEdit edit = new PictureEdit(
-                        tensor(clean, config.channels(), 2, -1), strength(), where.map(gray -> tensor(gray, 1, 1, 0)));
+                        x0,
+                        strength(),
+                        where.map(gray ->
+                                torch.adaptive_avg_pool2d(tensor(gray, 1, 1, 0), config.height(), config.width())));
                 return scope.keep(sampler.edit(edit, noise, count, labels, watch));
             }
         };
@@ -113,11 +120,13 @@ final class EditCommand implements Callable<Integer>, DrawOptions.Task {
         }
     }
 
-    private static PictureFiles.Picture read(Path file, ModelConfig config) {
+    private static PictureFiles.Picture read(Path file, ModelConfig config, int factor) {
         PictureFiles.Picture read = PictureFiles.read(file, PictureOptions.DEFAULT_MAX_PIXELS);
-        if (read.width() != config.width() || read.height() != config.height()) {
-            throw new InputException(file + " must have the model's size of " + config.width() + "×" + config.height()
-                    + ", it has " + read.width() + "×" + read.height());
+        int width = config.width() * factor;
+        int height = config.height() * factor;
+        if (read.width() != width || read.height() != height) {
+            throw new InputException(file + " must have the model's size of " + width + "×" + height + ", it has "
+                    + read.width() + "×" + read.height());
         }
         return read;
     }

@@ -52,7 +52,7 @@ final class InterpolateCommand implements Callable<Integer>, DrawOptions.Task {
     }
 
     @Override
-    public Pictures.Source source(ModelConfig config) {
+    public Pictures.Source source(ModelConfig config, Decoder decoder) {
         double[] fractions = new double[frames];
         Arrays.setAll(fractions, i -> (double) i / (frames - 1));
         return (sampler, first, count, labels, watch) -> {

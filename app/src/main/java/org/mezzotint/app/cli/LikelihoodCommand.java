@@ -19,7 +19,6 @@ import org.mezzotint.diffusion.SigmaTimes;
 import org.mezzotint.io.AtomicFiles;
 import org.mezzotint.io.InputException;
 import org.mezzotint.models.Model;
-import org.mezzotint.models.ModelBundle;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.layers.Tape;
 import org.mezzotint.sample.LogLikelihood;
@@ -136,14 +135,13 @@ final class LikelihoodCommand implements Callable<Integer> {
             throw new IllegalArgumentException(
                     "--precision must be float32 or float64 (bfloat16 is too coarse for the solver), got " + precision);
         }
-        Path file = bundleOptions.file();
-        try (ModelBundle bundle = ModelBundle.open(file)) {
-            ModelConfig config = bundle.config();
-            if (config.channels() != 3 && config.channels() != 1) {
-                throw new InputException(file + " is a model of latents of " + config.channels()
-                        + " channels, which no autoencoder of this version can make of pictures");
+        try (ModelSource source = bundleOptions.open()) {
+            ModelConfig config = source.config();
+            if (source.latents().isPresent()) {
+                throw new InputException(source.path()
+                        + " is a model of latents: bits per dimension of pictures need a model of pixels");
             }
-            DiffusionConfig diffusion = bundle.section("diffusion", DiffusionConfig.class);
+            DiffusionConfig diffusion = source.diffusion();
             SigmaTimes times = diffusion.times();
             LogLikelihood settings = new LogLikelihood(
                     sigmaMin == null ? Math.max(times.min(), USUAL_SIGMA_MIN) : sigmaMin,
@@ -162,7 +160,7 @@ final class LikelihoodCommand implements Callable<Integer> {
                     Subset pictures = new Subset(all, chosen(all.size()))) {
                 checkClasses(config, pictures);
                 checkMemory(config, Math.min(batch, pictures.size()));
-                try (Model model = bundle.load(bundleOptions.weights(bundle), numbers, device)) {
+                try (Model model = source.load(numbers, device)) {
                     List<Line> lines = measure(model, diffusion, settings, pictures);
                     if (csv != null) {
                         write(lines);

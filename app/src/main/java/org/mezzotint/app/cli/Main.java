@@ -25,7 +25,10 @@ import picocli.CommandLine.Spec;
             EditCommand.class,
             InterpolateCommand.class,
             StudyCommand.class,
+            CompareCommand.class,
             LikelihoodCommand.class,
+            ConvertCommand.class,
+            EncodeCommand.class,
             InfoCommand.class,
             PredictCommand.class,
             BenchCommand.class

@@ -17,13 +17,13 @@ import org.mezzotint.models.layers.Tape;
 import org.mezzotint.sample.ImageGrid;
 import org.mezzotint.sample.PictureSampler;
 import org.mezzotint.tensor.Scope;
-import org.mezzotint.tensor.Tensors;
 import org.mezzotint.train.ModelNetwork;
 
 /** Draws many pictures of a model, batch by batch. */
 final class Pictures {
     private final PictureSampler sampler;
     private final Model model;
+    private final Decoder decoder;
     private final int batch;
 
     /** Receives finished pictures. */
@@ -47,12 +47,19 @@ final class Pictures {
         void after(int step, Supplier<List<byte[]>> guesses);
     }
 
-    Pictures(Model model, DiffusionConfig diffusion, SamplingConfig sampling, int batch) {
-        this(model, Optional.empty(), diffusion, sampling, batch);
+    Pictures(Model model, DiffusionConfig diffusion, SamplingConfig sampling, Decoder decoder, int batch) {
+        this(model, Optional.empty(), diffusion, sampling, decoder, batch);
     }
 
-    Pictures(Model model, Optional<Model> guide, DiffusionConfig diffusion, SamplingConfig sampling, int batch) {
+    Pictures(
+            Model model,
+            Optional<Model> guide,
+            DiffusionConfig diffusion,
+            SamplingConfig sampling,
+            Decoder decoder,
+            int batch) {
         this.model = model;
+        this.decoder = decoder;
         this.batch = batch;
         sampler = new PictureSampler(
                 new ModelNetwork(model, diffusion).on(Tape.plain()),
@@ -67,6 +74,16 @@ final class Pictures {
                         model.config().nullClass(),
                         model.precision().storage(),
                         model.device()));
+    }
+
+    /** Width of a picture. */
+    int width() {
+        return model.config().width() * decoder.factor();
+    }
+
+    /** Height of a picture. */
+    int height() {
+        return model.config().height() * decoder.factor();
     }
 
     /** Classes in turn, one a picture; empty for an unconditional model. */
@@ -103,10 +120,10 @@ final class Pictures {
         }
     }
 
-    /** H·W·3 bytes each of (N, C, H, W). */
-    private static List<byte[]> bytes(Tensor pictures) {
-        byte[] all = Tensors.rgbBytes(pictures);
-        int count = Math.toIntExact(pictures.size(0));
+    /** H·W·3 bytes each of what was drawn, (N, C, H, W). */
+    private List<byte[]> bytes(Tensor drawn) {
+        byte[] all = decoder.bytes(drawn);
+        int count = Math.toIntExact(drawn.size(0));
         int length = all.length / count;
         List<byte[]> each = new ArrayList<>();
         for (int i = 0; i < count; i++) {
@@ -125,9 +142,9 @@ final class Pictures {
         int classes = model.config().numClasses();
         int columns =
                 classes > 1 && classes <= 16 && pictures.size() >= classes ? classes : Math.min(10, pictures.size());
-        int side = Math.max(model.config().width(), model.config().height());
+        int side = Math.max(width(), height());
         int enlarge = side >= 64 ? 1 : side >= 40 ? 2 : 3;
-        return ImageGrid.of(pictures, model.config().width(), model.config().height(), columns, enlarge);
+        return ImageGrid.of(pictures, width(), height(), columns, enlarge);
     }
 
     /** All pictures of a request in memory. */

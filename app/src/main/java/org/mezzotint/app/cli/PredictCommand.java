@@ -12,7 +12,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.io.InputException;
 import org.mezzotint.io.Safetensors;
 import org.mezzotint.models.Model;
-import org.mezzotint.models.ModelBundle;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.layers.Tape;
 import org.mezzotint.tensor.Conditioning;
@@ -56,9 +55,9 @@ final class PredictCommand implements Callable<Integer> {
         Precision numbers = Precision.parse(precision);
         try (Scope scope = Scope.open();
                 NoGradGuard noGrad = new NoGradGuard();
-                ModelBundle bundle = ModelBundle.open(bundleOptions.file());
+                ModelSource bundle = bundleOptions.open();
                 Safetensors inputs = Safetensors.open(in);
-                Model model = bundle.load(bundleOptions.weights(bundle), numbers, device)) {
+                Model model = bundle.load(numbers, device)) {
             TreeSet<String> needed = new TreeSet<>(bundle.config().inputs());
             needed.add("x");
             String time = bundle.config().timeInput() == ModelConfig.TimeInput.SIGMA ? "sigma" : "t";
@@ -95,7 +94,7 @@ final class PredictCommand implements Callable<Integer> {
         return 0;
     }
 
-    private void checkClasses(ModelBundle bundle, Map<String, Tensor> others) {
+    private void checkClasses(ModelSource bundle, Map<String, Tensor> others) {
         Tensor labels = others.get(Conditioning.CLASS);
         if (labels == null) {
             return;

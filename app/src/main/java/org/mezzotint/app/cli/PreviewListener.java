@@ -16,10 +16,12 @@ import org.mezzotint.train.TrainState;
 final class PreviewListener implements TrainListener {
     private final RunDirectory directory;
     private final RunLog log;
+    private final Decoder decoder;
 
-    PreviewListener(RunDirectory directory, RunLog log) {
+    PreviewListener(RunDirectory directory, RunLog log, Decoder decoder) {
         this.directory = directory;
         this.log = log;
+        this.decoder = decoder;
     }
 
     @Override
@@ -29,7 +31,8 @@ final class PreviewListener implements TrainListener {
         if (count == 0) {
             return;
         }
-        Pictures pictures = new Pictures(state.average(), config.diffusion(), config.sampling(), Math.min(count, 64));
+        Pictures pictures =
+                new Pictures(state.average(), config.diffusion(), config.sampling(), decoder, Math.min(count, 64));
         long[] seeds = LongStream.range(0, count).toArray();
         long[] labels = Pictures.inTurn(new long[0], count, config.model().numClasses());
         ImageGrid.Sheet sheet = pictures.grid(pictures.list(seeds, labels));

@@ -52,7 +52,8 @@ final class QuickstartCommand implements Callable<Integer> {
         Path folder = free(out);
         System.out.println("training a diffusion transformer on pictures of coloured shapes, into " + folder);
         Trainer.Outcome outcome = TrainRun.run(
-                new TrainRun.Request(config, Optional.empty(), folder, false, machine.open()),
+                new TrainRun.Request(
+                        config, Optional.empty(), Optional.empty(), Optional.empty(), folder, false, machine.open()),
                 Interrupts.handle()::requested,
                 System.out,
                 List.of(new TrainConsole(System.out)));
@@ -89,8 +90,8 @@ final class QuickstartCommand implements Callable<Integer> {
             if (model.device().is_cpu()) {
                 model.pack(COUNT);
             }
-            Pictures pictures =
-                    new Pictures(model, bundle.section("diffusion", DiffusionConfig.class), sampling, COUNT);
+            Pictures pictures = new Pictures(
+                    model, bundle.section("diffusion", DiffusionConfig.class), sampling, Decoder.none(), COUNT);
             long[] seeds = LongStream.range(0, COUNT).toArray();
             long[] labels = Pictures.inTurn(new long[0], COUNT, bundle.config().numClasses());
             ImageGrid.Sheet grid = pictures.grid(pictures.list(seeds, labels));

@@ -51,7 +51,7 @@ final class SampleCommand implements Callable<Integer>, DrawOptions.Task {
     }
 
     @Override
-    public Pictures.Source source(ModelConfig config) {
+    public Pictures.Source source(ModelConfig config, Decoder decoder) {
         long[] all = names();
         return (sampler, first, count, labels, watch) ->
                 sampler.draw(Arrays.copyOfRange(all, first, first + count), labels, watch);

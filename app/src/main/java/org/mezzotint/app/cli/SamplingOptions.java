@@ -25,6 +25,8 @@ import picocli.CommandLine.Option;
 
 /** How pictures are drawn: the recipe's way, changed by options. */
 final class SamplingOptions {
+    private static final String LEADING = "leading";
+
     /** Enough to hide any picture: the usual choice where a schedule goes further. */
     private static final double USUAL_SIGMA_MAX = 80;
 
@@ -234,6 +236,9 @@ final class SamplingOptions {
     /** The noise levels: as asked, else the recipe's for its own solver, else the usual ones. */
     private SigmaGrid grid(SamplingConfig.Solver chosen, SamplingConfig recipe, DiffusionConfig diffusion) {
         boolean asked = levels != null || sigmaMin != null || sigmaMax != null || rho != null;
+        if (!asked && chosen == recipe.solver()) {
+            return recipe.grid();
+        }
         if (!asked && !chosen.countsInSigma() && diffusion instanceof ScheduledDiffusion) {
             return recipe.solver().countsInSigma() ? new SigmaGrid.OfSchedule() : recipe.grid();
         }
@@ -298,6 +303,12 @@ final class SamplingOptions {
     private String steps(
             SamplingConfig.Solver chosen, SigmaGrid grid, SamplingConfig recipe, DiffusionConfig diffusion) {
         boolean follows = !chosen.countsInSigma() && grid instanceof SigmaGrid.OfSchedule;
+        if (follows
+                && steps != null
+                && steps.matches("[0-9]{1,9}")
+                && recipe.steps().startsWith(LEADING)) {
+            return LEADING + steps; // spaced as the folder of diffusers spaces its own number
+        }
         return steps != null || follows || recipe.alongSchedule(diffusion).isEmpty()
                 ? Optional.ofNullable(steps).orElse(recipe.steps())
                 : Integer.toString(recipe.count(diffusion));

@@ -1,6 +1,5 @@
 package org.mezzotint.app.cli;
 
-import java.awt.Color;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -8,13 +7,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.NavigableMap;
-import org.knowm.xchart.BitmapEncoder;
-import org.knowm.xchart.BitmapEncoder.BitmapFormat;
-import org.knowm.xchart.XYChart;
-import org.knowm.xchart.XYChartBuilder;
-import org.knowm.xchart.XYSeries;
-import org.knowm.xchart.style.Styler.LegendPosition;
-import org.knowm.xchart.style.markers.SeriesMarkers;
 import org.mezzotint.data.PictureFiles;
 import org.mezzotint.data.PictureOptions;
 import org.mezzotint.io.AtomicFiles;
@@ -77,27 +69,19 @@ final class StudyReport {
     }
 
     private void curves() {
-        XYChart chart = new XYChartBuilder()
-                .width(1000)
-                .height(600)
-                .xAxisTitle("pictures seen")
-                .yAxisTitle("denoising error")
-                .build();
-        chart.getStyler().setLegendPosition(LegendPosition.OutsideE).setChartBackgroundColor(Color.WHITE);
-        chart.getStyler().setXAxisLogarithmic(true).setYAxisLogarithmic(true);
+        Plot plot = new Plot("pictures seen", "denoising error").log(true, true);
         for (StudyRow row : rows) {
             List<Point> points = curve(row.folder());
             if (points.size() >= LEAST_POINTS) {
-                XYSeries series = chart.addSeries(
+                plot.line(
                         row.name(),
                         points.stream().map(Point::images).toList(),
-                        points.stream().map(Point::error).toList());
-                series.setMarker(SeriesMarkers.NONE);
+                        points.stream().map(Point::error).toList(),
+                        false);
             }
         }
-        if (!chart.getSeriesMap().isEmpty()) {
-            AtomicFiles.write(
-                    folder.resolve("curves.png"), out -> BitmapEncoder.saveBitmap(chart, out, BitmapFormat.PNG));
+        if (!plot.isEmpty()) {
+            plot.write(folder.resolve("curves.png"));
         }
     }
 

@@ -97,8 +97,9 @@ final class StudyRow {
     void run(Optional<Path> data, Device device, String title, BooleanSupplier stop, PrintStream out) {
         if (!trained() && diverged().isEmpty()) {
             boolean resume = Files.exists(folder.resolve(RunDirectory.CONFIG_FILE));
-            TrainRun.Request request = new TrainRun.Request(config, data, folder, resume, device);
-            try (Dataset unflipped = TrainRun.unflipped(request)) {
+            TrainRun.Request request =
+                    new TrainRun.Request(config, data, Optional.empty(), Optional.empty(), folder, resume, device);
+            try (Dataset unflipped = request.open(true, Optional.empty())) {
                 int count = TrainRun.heldOut(config, unflipped);
                 StudyWatch watch = new StudyWatch(
                         folder,
@@ -189,6 +190,7 @@ final class StudyRow {
                     model,
                     bundle.section("diffusion", DiffusionConfig.class),
                     bundle.section("sampling", SamplingConfig.class),
+                    Decoder.none(),
                     BATCH);
             long[] seeds = LongStream.range(0, study.samples()).toArray();
             long[] labels =

@@ -28,8 +28,17 @@ final class TrainCommand implements Callable<Integer> {
     @Option(
             names = "--data",
             paramLabel = "PATH",
-            description = "folder or zip of pictures, classes as sub-folders, or a folder of MNIST's files")
+            description = "folder or zip of pictures, classes as sub-folders, a folder of MNIST's files, or latents")
     private Path data;
+
+    @Option(
+            names = "--autoencoder",
+            paramLabel = "PATH",
+            description = {
+                Autoencoders.DESCRIPTION,
+                "With latents in --data it only draws the previews; with pictures it encodes them at every step."
+            })
+    private Path autoencoder;
 
     @Option(names = "--out", paramLabel = "DIR", required = true, description = "the run's folder")
     private Path out;
@@ -52,6 +61,21 @@ final class TrainCommand implements Callable<Integer> {
             description = "of all random numbers (default: the recipe's training.seed)")
     private Long seed;
 
+    @Option(
+            names = "--init",
+            paramLabel = "MODEL",
+            description =
+                    "start from a trained model of the same kind: a run, a bundle or a folder of diffusers; other classes"
+                            + " and another size are fitted")
+    private Path init;
+
+    @Option(
+            names = "--class-map",
+            paramLabel = "FILE",
+            description =
+                    "for --init: a YAML file of new class names to old names or numbers, for those not called alike")
+    private Path classMap;
+
     @Option(names = "--resume", description = "go on with the run in --out from its newest checkpoint")
     private boolean resume;
 
@@ -68,9 +92,19 @@ final class TrainCommand implements Callable<Integer> {
         if (seed != null) {
             config = config.withSeed(seed);
         }
+        if (classMap != null && init == null) {
+            throw new IllegalArgumentException("--class-map is for --init only, got " + classMap);
+        }
         Interrupts interrupts = Interrupts.handle();
         Trainer.Outcome outcome = TrainRun.run(
-                new TrainRun.Request(config, Optional.ofNullable(data), out, resume, machine.open()),
+                new TrainRun.Request(
+                        config,
+                        Optional.ofNullable(data),
+                        Optional.ofNullable(autoencoder),
+                        Optional.ofNullable(init).map(path -> new TrainRun.Init(path, Optional.ofNullable(classMap))),
+                        out,
+                        resume,
+                        machine.open()),
                 interrupts::requested,
                 console,
                 List.of(new TrainConsole(console)));
@@ -87,6 +121,15 @@ final class TrainCommand implements Callable<Integer> {
         StringBuilder command = new StringBuilder(Terminal.command() + " train " + recipe);
         if (data != null) {
             command.append(" --data ").append(data);
+        }
+        if (autoencoder != null) {
+            command.append(" --autoencoder ").append(autoencoder);
+        }
+        if (init != null) {
+            command.append(" --init ").append(init);
+        }
+        if (classMap != null) {
+            command.append(" --class-map ").append(classMap);
         }
         settings.forEach(setting -> command.append(" --set ").append(setting));
         if (duration != null) {

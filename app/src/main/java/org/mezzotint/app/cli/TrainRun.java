@@ -5,15 +5,22 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.global.torch;
+import org.mezzotint.autoencoders.Autoencoder;
 import org.mezzotint.data.DataConfig;
 import org.mezzotint.data.Dataset;
+import org.mezzotint.data.LatentSpace;
 import org.mezzotint.data.Subset;
 import org.mezzotint.io.InputException;
+import org.mezzotint.io.Yaml;
 import org.mezzotint.models.ModelConfig;
+import org.mezzotint.tensor.Precision;
+import org.mezzotint.train.EncodedDataset;
+import org.mezzotint.train.FineTuning;
 import org.mezzotint.train.RunDirectory;
 import org.mezzotint.train.RunLog;
 import org.mezzotint.train.TrainConfig;
@@ -28,17 +35,58 @@ final class TrainRun {
     private static final int VALIDATION_BATCH = 64;
 
     /** What to do. */
-    record Request(TrainConfig config, Optional<Path> data, Path out, boolean resume, Device device) {}
+    record Request(
+            TrainConfig config,
+            Optional<Path> data,
+            Optional<Path> autoencoder,
+            Optional<Init> init,
+            Path out,
+            boolean resume,
+            Device device) {
+        /** The pictures or latents to learn from; {@code unflipped} for validation. */
+        Dataset open(boolean unflipped, Optional<Autoencoder> encoder) {
+            DataConfig which = unflipped ? config.data().unflipped() : config.data();
+            ModelConfig model = config.model();
+            if (encoder.isEmpty() || which instanceof DataConfig.Latents) {
+                return which.open(data, model.height(), model.width(), model.channels());
+            }
+            int factor = encoder.get().config().downFactor();
+            Dataset pictures = which.open(
+                    data,
+                    model.height() * factor,
+                    model.width() * factor,
+                    encoder.get().config().channels());
+            return new EncodedDataset(pictures, encoder.get());
+        }
+    }
+
+    /** A trained model to start from, and a file of class names where they differ. */
+    record Init(Path model, Optional<Path> classMap) {}
 
     private TrainRun() {}
 
     /** Trains until the run or {@code stop} ends it; {@code watchers} come after the run's own log. */
     static Trainer.Outcome run(Request request, BooleanSupplier stop, PrintStream out, List<TrainListener> watchers) {
+        Trainer.checkMemory(request.config());
+        Optional<Autoencoder> encoder =
+                request.autoencoder().map(path -> Autoencoders.open(path, Precision.FLOAT32, request.device()));
+        try {
+            return run(request, encoder, stop, out, watchers);
+        } finally {
+            encoder.ifPresent(Autoencoder::close);
+        }
+    }
+
+    private static Trainer.Outcome run(
+            Request request,
+            Optional<Autoencoder> encoder,
+            BooleanSupplier stop,
+            PrintStream out,
+            List<TrainListener> watchers) {
         TrainConfig config = request.config();
-        Trainer.checkMemory(config);
-        ModelConfig model = config.model();
-        try (Dataset all = config.data().open(request.data(), model.height(), model.width(), model.channels());
-                Dataset unflipped = unflipped(request)) {
+        try (Dataset all = request.open(false, encoder);
+                Dataset unflipped = request.open(true, encoder);
+                Decoder decoder = decoder(config, all, encoder)) {
             int held = heldOut(config, all);
             Trainer.checkDataset(config, all); // before a folder is made for a run that cannot start
             Subset.Split split = Subset.split(all, held);
@@ -51,10 +99,10 @@ final class TrainRun {
                 state = Trainer.resume(directory, config, fingerprint, threads, request.device(), out::println)
                         .orElseGet(() -> {
                             out.println("no checkpoint yet: starting from the beginning");
-                            return Trainer.start(config, fingerprint, threads, request.device());
+                            return start(request, all, fingerprint, threads, out);
                         });
             } else {
-                state = Trainer.start(config, fingerprint, threads, request.device());
+                state = start(request, all, fingerprint, threads, out);
                 directory = created(request, state); // only now: a run that cannot start leaves no folder
             }
             out.println(Version.machine());
@@ -65,12 +113,65 @@ final class TrainRun {
                             config.diffusion(), Subset.split(unflipped, held).validation(), VALIDATION_BATCH));
             List<TrainListener> listeners = new ArrayList<>(List.of(log));
             listeners.addAll(watchers);
-            listeners.add(new PreviewListener(directory, log));
+            listeners.add(new PreviewListener(directory, log, decoder));
             try (state;
                     Trainer trainer = new Trainer(directory, state, split.train(), validator, listeners)) {
                 return trainer.run(stop);
             }
         }
+    }
+
+    private static TrainState start(Request request, Dataset all, String fingerprint, int threads, PrintStream out) {
+        TrainState state = Trainer.start(request.config(), fingerprint, threads, request.device());
+        if (request.init().isEmpty()) {
+            return state;
+        }
+        Init init = request.init().get();
+        try (ModelSource trained = ModelSource.open(init.model(), null)) {
+            trained.latents().ifPresent(space -> checkLatents(space, all));
+            FineTuning.Source source = trained.fineTuning();
+            Map<String, String> given = init.classMap().map(TrainRun::classMap).orElse(Map.of());
+            List<String> classes = request.config().model().numClasses() > 0 ? all.classNames() : List.of();
+            out.println(FineTuning.begin(state, source, FineTuning.ClassMap.of(source, classes, given)));
+            return state;
+        } catch (RuntimeException e) {
+            state.close();
+            throw e;
+        }
+    }
+
+    private static Map<String, String> classMap(Path file) {
+        return Yaml.read(file, ClassMapFile.class).classes();
+    }
+
+    /** Content of --class-map. */
+    record ClassMapFile(Map<String, String> classes) {}
+
+    private static void checkLatents(LatentSpace trained, Dataset all) {
+        LatentSpace other = all.latents()
+                .orElseThrow(() -> new InputException("--init is a model of latents, the data set holds pixels"));
+        if (!trained.autoencoder().isEmpty() && !trained.autoencoder().equals(other.autoencoder())) {
+            throw new InputException("--init learned the latents of another autoencoder than the data set's");
+        }
+        if (!trained.shift().equals(other.shift()) || !trained.scale().equals(other.scale())) {
+            throw new InputException(
+                    "--init learned latents of scale " + trained.scale() + " and shift " + trained.shift()
+                            + ", the data set gives " + other.scale() + " and " + other.shift() + " (data.scaling)");
+        }
+    }
+
+    private static Decoder decoder(TrainConfig config, Dataset all, Optional<Autoencoder> encoder) {
+        if (all.latents().isEmpty()) {
+            return Decoder.none();
+        }
+        if (encoder.isPresent()) {
+            return Decoder.of(encoder.get(), all.latents().get(), config.model());
+        }
+        if (config.previews().count() > 0) {
+            throw new InputException("previews of a model of latents need --autoencoder (or previews.count 0), got "
+                    + config.previews().count());
+        }
+        return Decoder.none();
     }
 
     private static RunDirectory created(Request request, TrainState state) {
@@ -90,15 +191,5 @@ final class TrainRun {
                     "validation.images must be below the number of pictures, got " + held + " of " + all.size());
         }
         return held;
-    }
-
-    /** The same pictures without random flips. */
-    static Dataset unflipped(Request request) {
-        ModelConfig model = request.config().model();
-        DataConfig data = request.config().data();
-        DataConfig plain = data instanceof DataConfig.Pictures pictures
-                ? new DataConfig.Pictures(false, 0, pictures.maxPixels(), pictures.loaderThreads(), pictures.onBroken())
-                : data;
-        return plain.open(request.data(), model.height(), model.width(), model.channels());
     }
 }

@@ -456,7 +456,7 @@ class SampleCommandTest {
     }
 
     private static final String FLOW =
-            "diffusion={type: flow-matching, interpolant: linear, time: {type: logit-normal, mean: 0.0, std: 1.0}, shift: 1.5}";
+            "diffusion={type: flow-matching, interpolant: linear, time: {type: logit-normal, mean: 0.0, std: 1.0}, shift: 1.5, convention: to-noise}";
     private static final String PRECONDITIONED =
             "diffusion={type: preconditioned, sigmaData: 0.5, sigmaMin: 0.01, sigmaMax: 80.0, density: {type: log-normal, mean: -1.2,"
                     + " std: 1.2}, weighting: {type: edm}, scales: 2}";

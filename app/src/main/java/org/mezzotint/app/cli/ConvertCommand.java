@@ -1,0 +1,123 @@
+package org.mezzotint.app.cli;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.global.torch;
+import org.mezzotint.convert.Checkpoint;
+import org.mezzotint.convert.ModelFormat;
+import org.mezzotint.convert.RunImport;
+import org.mezzotint.convert.Settings;
+import org.mezzotint.io.NearestName;
+import org.mezzotint.tensor.Scope;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Turns checkpoints of other code bases into ours, and back. */
+@Command(
+        name = "convert",
+        mixinStandardHelpOptions = true,
+        description = {
+            "Turn a published checkpoint into a bundle, a bundle into the published form, or one form into another.",
+            "The result is read back and compared. docs/checkpoints.md names the sources."
+        })
+final class ConvertCommand implements Callable<Integer> {
+    private static final String RUN = "run";
+
+    @Parameters(index = "0", paramLabel = "IN", description = "a file, or the folder of a diffusers pipeline")
+    private Path in;
+
+    @Parameters(index = "1", paramLabel = "OUT", description = "a file or folder that does not exist yet")
+    private Path out;
+
+    @Option(
+            names = "--from",
+            paramLabel = "FORM",
+            required = true,
+            description = "mezzotint, dit, sit, diffusers or k-diffusion")
+    private String from;
+
+    @Option(
+            names = "--to",
+            paramLabel = "FORM",
+            defaultValue = "mezzotint",
+            description =
+                    "the same, or run: a training checkpoint as a run that train --resume goes on with (default: mezzotint)")
+    private String to;
+
+    @Option(
+            names = "--set",
+            paramLabel = "NAME=VALUE",
+            description = "what the file does not say, such as heads=16; may be repeated")
+    private List<String> settings = new ArrayList<>();
+
+    @Option(names = "--data", paramLabel = "PATH", description = "for --to run: the pictures or latents to go on with")
+    private Path data;
+
+    @Mixin
+    private MachineOptions machine;
+
+    @Override
+    public Integer call() {
+        ModelFormat source = format("--from", from, false);
+        boolean run = to.equals(RUN);
+        ModelFormat target = run ? null : format("--to", to, true);
+        if (run != (data != null)) {
+            throw new IllegalArgumentException(
+                    run ? "--to run needs --data" : "--data is for --to run only, got " + data);
+        }
+        if (source == target) {
+            throw new IllegalArgumentException("--from and --to must differ, got " + from + " twice");
+        }
+        Settings told = new Settings(told());
+        Device device = machine.open();
+        try (Scope scope = Scope.open()) {
+            Path file = source == ModelFormat.MEZZOTINT ? BundleOptions.find(in) : in;
+            Checkpoint checkpoint = source.read(file, told);
+            if (run) {
+                RunImport.write(checkpoint, out, data, told, torch.get_num_threads(), device);
+                System.out.println("wrote " + out + "; go on with: " + Terminal.command() + " train "
+                        + out.resolve("config.yaml") + " --data " + data + " --out " + out + " --resume");
+                return 0;
+            }
+            target.write(checkpoint, out, told);
+            System.out.println("wrote " + out + ": " + checkpoint.weights().size() + " tensors"
+                    + (checkpoint.average().isEmpty() ? "" : " and their moving average") + ", read back and compared");
+            if (checkpoint.training().isPresent()) {
+                System.out.println("left out: the optimiser's state (--to run keeps it)");
+            }
+        }
+        return 0;
+    }
+
+    private static ModelFormat format(String option, String label, boolean runs) {
+        List<String> labels = new ArrayList<>();
+        for (ModelFormat format : ModelFormat.values()) {
+            labels.add(format.label());
+        }
+        if (runs) {
+            labels.add(RUN);
+        }
+        return ModelFormat.named(label)
+                .orElseThrow(() -> new IllegalArgumentException(
+                        option + ": unknown form " + label + ", " + NearestName.hint(label, labels)));
+    }
+
+    private Map<String, String> told() {
+        Map<String, String> named = new LinkedHashMap<>();
+        for (String setting : settings) {
+            int equals = setting.indexOf('=');
+            if (equals < 1) {
+                throw new IllegalArgumentException("--set must be name=value, such as heads=16, got " + setting);
+            }
+            named.put(setting.substring(0, equals), setting.substring(equals + 1));
+        }
+        return named;
+    }
+}

@@ -1,0 +1,113 @@
+package org.mezzotint.train;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.random.RandomGenerator;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.mezzotint.autoencoders.Autoencoder;
+import org.mezzotint.autoencoders.Posterior;
+import org.mezzotint.data.Dataset;
+import org.mezzotint.data.LatentSpace;
+import org.mezzotint.io.InputException;
+import org.mezzotint.tensor.Scope;
+import org.mezzotint.tensor.Tensors;
+
+/**
+ * Pictures that are encoded whenever they are read: random crops and flips of the pictures reach the model, at the price of an
+ * encoder pass a picture. {@link LatentEncoding} does it once.
+ */
+public final class EncodedDataset implements Dataset {
+    private final Dataset pictures;
+    private final Autoencoder autoencoder;
+    private final LatentSpace space;
+
+    /**
+     * Puts an autoencoder in front of pictures.
+     *
+     * @param pictures in [−1, 1], in a size that the autoencoder's factor divides; closed with this
+     * @param autoencoder encodes; owned by the caller
+     * @throws InputException if sizes or channels do not fit
+     */
+    public EncodedDataset(Dataset pictures, Autoencoder autoencoder) {
+        int factor = autoencoder.config().downFactor();
+        if (pictures.height() % factor != 0 || pictures.width() % factor != 0) {
+            throw new InputException("height and width must be multiples of the autoencoder's factor " + factor
+                    + ", got " + pictures.height() + " and " + pictures.width());
+        }
+        this.pictures = pictures;
+        this.autoencoder = autoencoder;
+        space = LatentEncoding.space(autoencoder);
+    }
+
+    @Override
+    public Optional<LatentSpace> latents() {
+        return Optional.of(space);
+    }
+
+    @Override
+    public int size() {
+        return pictures.size();
+    }
+
+    @Override
+    public int channels() {
+        return autoencoder.config().latentChannels();
+    }
+
+    @Override
+    public int height() {
+        return pictures.height() / space.factor();
+    }
+
+    @Override
+    public int width() {
+        return pictures.width() / space.factor();
+    }
+
+    @Override
+    public List<String> classNames() {
+        return pictures.classNames();
+    }
+
+    @Override
+    public long label(int index) {
+        return pictures.label(index);
+    }
+
+    /** A sample of the posterior; its numbers are drawn after those of the pictures' own augmentation. */
+    @Override
+    public void read(int index, RandomGenerator random, float[] into, int offset) {
+        float[] pixels = new float[pictures.channels() * pictures.height() * pictures.width()];
+        pictures.read(index, random, pixels, 0);
+        float[] mean;
+        float[] logVariance;
+        try (Scope scope = Scope.open();
+                NoGradGuard noGrad = new NoGradGuard()) {
+            Tensor x = Tensors.of(pixels, 1, pictures.channels(), pictures.height(), pictures.width())
+                    .to(autoencoder.device(), autoencoder.precision().storage());
+            Posterior posterior = autoencoder.encode(x);
+            mean = Tensors.floats(posterior.mean());
+            logVariance = posterior instanceof Posterior.Gaussian gaussian
+                    ? Tensors.floats(gaussian.logVariance())
+                    : new float[0];
+        }
+        space.write(mean, logVariance, random, height() * width(), into, offset);
+    }
+
+    @Override
+    public String name(int index) {
+        return pictures.name(index);
+    }
+
+    /** The pictures', and what they are encoded with. */
+    @Override
+    public String fingerprint() {
+        return space.fingerprint(pictures.fingerprint());
+    }
+
+    @Override
+    public void close() {
+        pictures.close();
+    }
+}

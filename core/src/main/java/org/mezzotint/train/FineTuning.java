@@ -1,0 +1,191 @@
+package org.mezzotint.train;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.mezzotint.io.CheckpointException;
+import org.mezzotint.io.InputException;
+import org.mezzotint.io.NearestName;
+import org.mezzotint.models.Model;
+import org.mezzotint.models.ModelConfig;
+import org.mezzotint.tensor.Scope;
+
+/**
+ * Starts a run from a trained model instead of from random weights. The new model may have other classes and another size:
+ * rows of the table of labels go to the classes of the same names, the table of positions is interpolated.
+ */
+public final class FineTuning {
+    private FineTuning() {}
+
+    /**
+     * A trained model.
+     *
+     * @param config what it is built from
+     * @param weights by its names, in any floating-point type
+     * @param classes names of its classes; empty where they are not known
+     */
+    public record Source(ModelConfig config, Map<String, Tensor> weights, List<String> classes) {}
+
+    /**
+     * Where a class of the new data takes its row from.
+     *
+     * @param rows for each new class an old one, or −1 for a row that stays random
+     */
+    public record ClassMap(List<Integer> rows) {
+        /**
+         * Finds classes of the same name.
+         *
+         * @param from the trained model
+         * @param classes names of the new classes
+         * @param given new name to old name or number, for those that are called otherwise; may be empty
+         * @return the map
+         * @throws InputException if a name is unknown, or the trained model's names are not known and its number of classes
+         *     is another
+         */
+        public static ClassMap of(Source from, List<String> classes, Map<String, String> given) {
+            for (String name : given.keySet()) {
+                if (!classes.contains(name)) {
+                    throw new InputException("the class map names " + name + ", which is no class of the data set, "
+                            + NearestName.hint(name, classes));
+                }
+            }
+            boolean known = !from.classes().isEmpty();
+            if (!known && given.isEmpty() && from.config().numClasses() != classes.size() && !classes.isEmpty()) {
+                throw new InputException(
+                        "the trained model does not name its " + from.config().numClasses()
+                                + " classes and the data set has " + classes.size() + ": give --class-map");
+            }
+            List<Integer> rows = new ArrayList<>();
+            for (int i = 0; i < classes.size(); i++) {
+                String name = classes.get(i);
+                rows.add(
+                        given.containsKey(name)
+                                ? old(from, given.get(name))
+                                : known ? from.classes().indexOf(name) : given.isEmpty() ? i : -1);
+            }
+            return new ClassMap(rows);
+        }
+
+        private static int old(Source from, String name) {
+            if (name.matches("[0-9]{1,9}")
+                    && Integer.parseInt(name) < from.config().numClasses()) {
+                return Integer.parseInt(name);
+            }
+            int row = from.classes().indexOf(name);
+            if (row < 0) {
+                throw new InputException("the class map takes " + name + ", which is no class of the trained model, "
+                        + (from.classes().isEmpty()
+                                ? "whose classes have numbers only, 0 to "
+                                        + (from.config().numClasses() - 1)
+                                : NearestName.hint(name, from.classes())));
+            }
+            return row;
+        }
+
+        /** How many new classes start from an old one. */
+        long kept() {
+            return rows.stream().filter(row -> row >= 0).count();
+        }
+    }
+
+    /**
+     * Overwrites the weights of a run that has not begun, and their average.
+     *
+     * @param state of the run
+     * @param from the trained model
+     * @param map of classes
+     * @return what was done, in one line
+     * @throws InputException naming every tensor that does not fit
+     */
+    public static String begin(TrainState state, Source from, ClassMap map) {
+        ModelConfig config = state.config().model();
+        if (config.getClass() != from.config().getClass()) {
+            throw new InputException("--init must be a model of the recipe's kind, got "
+                    + from.config().getClass().getSimpleName() + " for "
+                    + config.getClass().getSimpleName());
+        }
+        try (Scope scope = Scope.open();
+                NoGradGuard noGrad = new NoGradGuard()) {
+            Map<String, Tensor> fitted = fit(state.model(), from, map);
+            for (Model model : List.of(state.model(), state.average())) {
+                model.state().forEach((name, tensor) -> tensor.copy_(fitted.get(name)));
+            }
+            ModelConfig.Tables old = from.config().tables();
+            ModelConfig.Tables now = config.tables();
+            boolean resampled =
+                    !now.positions().isEmpty() && (old.rows() != now.rows() || old.columns() != now.columns());
+            return "starting from trained weights"
+                    + (now.classes().isEmpty()
+                            ? ""
+                            : ", " + map.kept() + " of " + map.rows().size() + " classes known")
+                    + (resampled
+                            ? ", positions resampled from " + old.rows() + "×" + old.columns() + " to " + now.rows()
+                                    + "×" + now.columns()
+                            : "");
+        }
+    }
+
+    private static Map<String, Tensor> fit(Model model, Source from, ClassMap map) {
+        ModelConfig.Tables tables = model.config().tables();
+        Map<String, Tensor> fitted = new LinkedHashMap<>();
+        List<String> problems = new ArrayList<>();
+        model.state().forEach((name, tensor) -> {
+            Tensor trained = from.weights().get(name);
+            if (trained == null) {
+                problems.add("missing " + name);
+            } else if (name.equals(tables.classes())) {
+                fitted.put(name, classes(tensor, trained, model.config(), from.config(), map));
+            } else if (Arrays.equals(trained.shape(), tensor.shape())) {
+                fitted.put(name, trained);
+            } else if (name.equals(tables.positions())) {
+                fitted.put(name, positions(trained, from.config().tables(), tables, tensor.shape()));
+            } else {
+                problems.add(
+                        name + " is " + Arrays.toString(trained.shape()) + ", not " + Arrays.toString(tensor.shape()));
+            }
+        });
+        for (String name : from.weights().keySet()) {
+            if (!model.state().containsKey(name)) {
+                problems.add("extra " + name);
+            }
+        }
+        if (!problems.isEmpty()) {
+            throw new CheckpointException("--init does not fit the recipe's model: " + String.join("; ", problems));
+        }
+        return fitted;
+    }
+
+    /** Rows by the map; that of "no class" stays that of "no class". */
+    private static Tensor classes(Tensor fresh, Tensor trained, ModelConfig now, ModelConfig old, ClassMap map) {
+        Tensor table = fresh.detach().clone();
+        for (int row = 0; row < now.numClasses(); row++) {
+            int from = map.rows().get(row);
+            if (from >= 0) {
+                table.select(0, row).copy_(trained.select(0, from));
+            }
+        }
+        if (now.nullClass() && old.nullClass()) {
+            table.select(0, now.numClasses()).copy_(trained.select(0, old.numClasses()));
+        }
+        return table;
+    }
+
+    /** (1, T, D) or (H, W, D), interpolated bicubically over the picture. */
+    private static Tensor positions(Tensor trained, ModelConfig.Tables old, ModelConfig.Tables now, long[] shape) {
+        long d = shape[shape.length - 1];
+        Tensor map = trained.to(ScalarType.Double)
+                .view(1, old.rows(), old.columns(), d)
+                .permute(0, 3, 1, 2)
+                .contiguous(); // (1, D, H, W)
+        Tensor resized = torch.upsample_bicubic2d(
+                map, new long[] {now.rows(), now.columns()}, false, new DoubleOptional(), new DoubleOptional());
+        return resized.permute(0, 2, 3, 1).reshape(shape);
+    }
+}
