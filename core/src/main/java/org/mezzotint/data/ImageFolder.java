@@ -100,7 +100,7 @@ public final class ImageFolder implements Dataset {
     public void close() {}
 
     /** Keeps the paths themselves: a name that the platform's character set cannot hold still opens. */
-    private static final class Source implements PictureSource {
+    static final class Source implements PictureSource {
         private final Path folder;
         private final List<Entry> entries = new ArrayList<>();
         private final Map<Entry, Path> paths = new HashMap<>();

@@ -104,7 +104,7 @@ public final class ZipDataset implements Dataset {
         source.close();
     }
 
-    private static final class Source implements PictureSource {
+    static final class Source implements PictureSource {
         private final Path path;
         private final ZipFile zip;
         private final String root;

@@ -7,11 +7,17 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 import java.util.zip.Deflater;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
 
-/** Writes pictures in the layout that evaluators of the field read: numpy arrays in a zip file. */
+/** Writes pictures and statistics in the layout that evaluators of the field read: numpy arrays in a zip file. */
 public final class Npz {
     private Npz() {}
 
@@ -31,6 +37,68 @@ public final class Npz {
                     + ", " + height + " and " + width);
         }
         return new ImageWriter(target, count, height, width);
+    }
+
+    /**
+     * Writes arrays of numbers, {@code numpy.savez}'s layout, which appear complete or not at all.
+     *
+     * @param target the file; its folder must exist
+     * @param arrays name to tensor of float64, float32, int64 or uint8, of any shape
+     * @throws IllegalArgumentException if a tensor is of another type
+     * @throws InputException if the file cannot be written
+     */
+    public static void write(Path target, Map<String, Tensor> arrays) {
+        arrays.forEach((name, tensor) -> type(name, tensor));
+        AtomicFiles.write(target, out -> {
+            ZipOutputStream zip = new ZipOutputStream(out);
+            zip.setLevel(Deflater.NO_COMPRESSION);
+            for (Map.Entry<String, Tensor> array : arrays.entrySet()) {
+                Tensor tensor = array.getValue();
+                String shape = LongStream.of(tensor.shape())
+                        .mapToObj(side -> side + ",")
+                        .collect(Collectors.joining(" "));
+                startArray(zip, array.getKey(), type(array.getKey(), tensor), shape);
+                writeData(zip, tensor);
+                zip.closeEntry();
+            }
+            zip.finish();
+        });
+    }
+
+    private static String type(String name, Tensor tensor) {
+        return switch (tensor.scalar_type().intern()) {
+            case Double -> "<f8";
+            case Float -> "<f4";
+            case Long -> "<i8";
+            case Byte -> "|u1";
+            default ->
+                throw new IllegalArgumentException("array " + name
+                        + " must be float64, float32, int64 or uint8, got "
+                        + tensor.scalar_type().intern());
+        };
+    }
+
+    private static void writeData(OutputStream out, Tensor tensor) throws IOException {
+        byte[] chunk = new byte[1 << 16];
+        try (PointerScope scope = new PointerScope()) {
+            Tensor plain = tensor.detach().cpu().contiguous();
+            long bytes = plain.nbytes();
+            BytePointer data = new BytePointer(plain.data_ptr()).capacity(bytes);
+            for (long done = 0; done < bytes; ) {
+                int part = (int) Math.min(bytes - done, chunk.length);
+                data.position(done).get(chunk, 0, part);
+                out.write(chunk, 0, part);
+                done += part;
+            }
+        }
+    }
+
+    private static void startArray(ZipOutputStream zip, String name, String type, String shape) throws IOException {
+        ZipEntry entry = new ZipEntry(name + ".npy");
+        // A fixed time: equal content gives equal files.
+        entry.setTimeLocal(LocalDateTime.of(1980, 1, 1, 0, 0));
+        zip.putNextEntry(entry);
+        writeHeader(zip, "{'descr': '" + type + "', 'fortran_order': False, 'shape': (" + shape + "), }");
     }
 
     /** Takes one picture after another. Closing it finishes the file; it belongs to one thread. */
@@ -56,7 +124,7 @@ public final class Npz {
                 zip = new ZipOutputStream(pending.out());
                 // Generated pictures hardly shrink, and readers then run at the speed of the disk.
                 zip.setLevel(Deflater.NO_COMPRESSION);
-                startArray("arr_0", "|u1", count + ", " + height + ", " + width + ", 3");
+                startArray(zip, "arr_0", "|u1", count + ", " + height + ", " + width + ", 3");
             } catch (IOException e) {
                 throw failed(opened, e);
             }
@@ -123,7 +191,7 @@ public final class Npz {
                 }
                 zip.closeEntry();
                 if (labels != null) {
-                    startArray("arr_1", "<i8", count + ",");
+                    startArray(zip, "arr_1", "<i8", count + ",");
                     ByteBuffer bytes = ByteBuffer.allocate(8 << 10).order(ByteOrder.LITTLE_ENDIAN);
                     for (int i = 0; i < count; i++) {
                         bytes.putLong(labels[i]);
@@ -139,14 +207,6 @@ public final class Npz {
             } catch (IOException e) {
                 throw failed(null, e);
             }
-        }
-
-        private void startArray(String name, String type, String shape) throws IOException {
-            ZipEntry entry = new ZipEntry(name + ".npy");
-            // A fixed time: equal pictures give equal files.
-            entry.setTimeLocal(LocalDateTime.of(1980, 1, 1, 0, 0));
-            zip.putNextEntry(entry);
-            writeHeader(zip, "{'descr': '" + type + "', 'fortran_order': False, 'shape': (" + shape + "), }");
         }
 
         private InputException failed(AtomicFiles.Pending opened, IOException e) {
