@@ -2,8 +2,10 @@ package org.mezzotint.golden;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URISyntaxException;
@@ -21,6 +23,11 @@ import org.mezzotint.tensor.Tensors;
 
 /** One golden case: inputs, parameters and results of the original implementation. */
 public final class Golden implements AutoCloseable {
+    /** Python's JSON may hold NaN. */
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
+            .build();
+
     private final Safetensors file;
     private final JsonNode config;
 
@@ -28,7 +35,7 @@ public final class Golden implements AutoCloseable {
         file = Safetensors.open(path);
         String json = file.metadata().getOrDefault("config", "{}");
         try {
-            config = new ObjectMapper().readTree(json);
+            config = JSON.readTree(json);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
