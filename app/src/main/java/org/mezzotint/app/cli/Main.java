@@ -29,6 +29,8 @@ import picocli.CommandLine.Spec;
             LikelihoodCommand.class,
             ConvertCommand.class,
             EncodeCommand.class,
+            EvaluateCommand.class,
+            StatsCommand.class,
             InfoCommand.class,
             PredictCommand.class,
             BenchCommand.class

@@ -1,0 +1,224 @@
+package org.mezzotint.app.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.mezzotint.eval.FrechetDistance;
+import org.mezzotint.eval.ReferenceStats;
+import org.mezzotint.io.Npz;
+import org.mezzotint.io.Png;
+import org.mezzotint.io.Safetensors;
+import org.mezzotint.tensor.Rng;
+import org.mezzotint.tensor.Scalars;
+import org.mezzotint.tensor.Scope;
+import org.mezzotint.tensor.Tensors;
+
+class EvaluateCommandTest {
+    @TempDir
+    private static Path shared;
+
+    @TempDir
+    private Path folder;
+
+    private static Path weights;
+    private static Path ours;
+    private static Path theirs;
+
+    /** A network of random weights, and two small sets of pictures. */
+    @BeforeAll
+    static void make() throws IOException {
+        weights = shared.resolve("inception.safetensors");
+        JsonNode names = new ObjectMapper()
+                .readTree(Path.of("../core/src/test/resources/golden/inception/state-dict-pytorch-fid.json")
+                        .toFile())
+                .get("tensors");
+        try (Scope scope = Scope.open();
+                Rng rng = new Rng(1)) {
+            Map<String, Tensor> state = new LinkedHashMap<>();
+            for (JsonNode entry : names) {
+                String name = entry.get("name").textValue();
+                if (!name.endsWith("num_batches_tracked")) {
+                    long[] shape = new long[entry.get("shape").size()];
+                    for (int i = 0; i < shape.length; i++) {
+                        shape[i] = entry.get("shape").get(i).longValue();
+                    }
+                    Tensor tensor = Tensors.empty(ScalarType.Float, shape);
+                    if (name.endsWith("running_var") || name.endsWith("bn.weight")) {
+                        tensor.fill_(Scalars.of(1));
+                    } else if (shape.length == 1) {
+                        tensor.zero_();
+                    } else {
+                        rng.fillNormal(tensor);
+                        tensor.mul_(Scalars.of(Math.sqrt(2.0 * shape[0] / tensor.numel())));
+                    }
+                    state.put(name, tensor);
+                }
+            }
+            Safetensors.write(weights, state, Map.of());
+        }
+        ours = Files.createDirectories(shared.resolve("ours"));
+        SplittableRandom random = new SplittableRandom(2);
+        for (int i = 0; i < 5; i++) {
+            byte[] rgb = new byte[3 * 16 * 16];
+            random.nextBytes(rgb);
+            Files.write(ours.resolve(i + ".png"), Png.encode(16, 16, rgb, Map.of()));
+        }
+        theirs = shared.resolve("theirs.npz");
+        try (Npz.ImageWriter writer = Npz.images(theirs, 6, 16, 16)) {
+            for (int i = 0; i < 6; i++) {
+                byte[] rgb = new byte[3 * 16 * 16];
+                random.nextBytes(rgb);
+                writer.add(rgb);
+            }
+        }
+    }
+
+    private static JsonNode json(Cli run) throws IOException {
+        return new ObjectMapper().readTree(run.ok().out());
+    }
+
+    @Test
+    void picturesAgainstPicturesGiveAllNumbersWithTheirProtocol() throws IOException {
+        Path cache = folder.resolve("cache");
+        Object[] command = {
+            "evaluate",
+            ours,
+            "--reference",
+            theirs,
+            "--weights",
+            weights,
+            "--metrics",
+            "fid,sfid,kid,is",
+            "--is-splits",
+            "2",
+            "--protocol",
+            "dit",
+            "--cache",
+            cache,
+            "--batch",
+            "4",
+            "--steps",
+            "50",
+            "--json"
+        };
+        JsonNode result = json(Cli.run(command));
+        assertThat(result.get("values").fieldNames())
+                .toIterable()
+                .containsExactly("fid", "sfid", "kid", "kid_deviation", "is", "is_deviation");
+        assertThat(result.get("values").get("fid").doubleValue()).isPositive();
+        assertThat(result.get("protocol").textValue()).isEqualTo("dit");
+        assertThat(result.get("differences").toString())
+                .contains("5 pictures instead of 50000", "steps 50 instead of 250")
+                .doesNotContain("resize");
+        JsonNode facts = result.get("facts");
+        assertThat(facts.get("pictures").intValue()).isEqualTo(5);
+        assertThat(facts.get("referencePictures").intValue()).isEqualTo(6);
+        assertThat(facts.get("reference").textValue()).matches(".*theirs\\.npz:[0-9a-f]{16}");
+        assertThat(facts.get("extractor").textValue()).matches("inception-2015-12-05:[0-9a-f]{16}");
+        assertThat(facts.get("resize").textValue()).isEqualTo("tensorflow");
+        assertThat(facts.get("sampler").textValue()).isEqualTo("not stated");
+        assertThat(Cli.files(cache)).hasSize(2);
+        assertThat(json(Cli.run(command))).as("from the cache").isEqualTo(result);
+    }
+
+    @Test
+    void statisticsWrittenOnceServeAsTheReference() throws IOException {
+        Path stats = folder.resolve("stats.npz");
+        assertThat(Cli.run("stats", theirs, stats, "--weights", weights, "--resize", "clean")
+                        .ok()
+                        .out())
+                .contains("wrote " + stats, "6 pictures", "resize clean");
+        Cli text = Cli.run("evaluate", ours, "--reference", stats, "--weights", weights, "--resize", "clean");
+        double fid = json(Cli.run(
+                        "evaluate",
+                        ours,
+                        "--reference",
+                        theirs,
+                        "--weights",
+                        weights,
+                        "--resize",
+                        "clean",
+                        "--metrics",
+                        "fid",
+                        "--json"))
+                .get("values")
+                .get("fid")
+                .doubleValue();
+        try (Scope scope = Scope.open()) {
+            assertThat(ReferenceStats.read(stats).spatial()).isPresent();
+        }
+        String line = text.ok()
+                .out()
+                .lines()
+                .filter(each -> each.startsWith("fid"))
+                .findFirst()
+                .orElseThrow();
+        assertThat(Double.parseDouble(line.replace("fid", "").strip())).isCloseTo(fid, within(1e-5 * fid));
+        assertThat(text.out()).contains("resize         clean", "protocol       none");
+    }
+
+    @Test
+    void featuresMadeElsewhereNeedNoNetwork() throws IOException {
+        Path a = folder.resolve("a.npz");
+        Path b = folder.resolve("b.safetensors");
+        Path stats = folder.resolve("stats.npz");
+        try (Scope scope = Scope.open();
+                Rng rng = new Rng(3)) {
+            Npz.write(a, Map.of("dino", rng.normal(ScalarType.Float, 40, 5)));
+            Safetensors.write(b, Map.of("dino", rng.normal(ScalarType.Float, 30, 5)), Map.of());
+        }
+        JsonNode result = json(Cli.run("evaluate", a, "--reference", b, "--metrics", "fid,kid,pr", "--json"));
+        assertThat(result.get("values").fieldNames())
+                .toIterable()
+                .containsExactly("fid", "kid", "kid_deviation", "precision", "recall", "density", "coverage");
+        assertThat(result.get("facts").get("extractor").textValue()).isEqualTo(a.toString());
+        Cli.run("stats", b, stats).ok();
+        JsonNode again = json(Cli.run("evaluate", a, "--reference", stats, "--json"));
+        assertThat(again.get("values").get("fid").doubleValue())
+                .isCloseTo(result.get("values").get("fid").doubleValue(), within(1e-12));
+        try (Scope scope = Scope.open()) {
+            ReferenceStats read = ReferenceStats.read(stats);
+            assertThat(FrechetDistance.between(read.features(), read.features()))
+                    .isZero();
+        }
+    }
+
+    @Test
+    void wrongUseIsSaidInOneLine() throws IOException {
+        Cli.run("evaluate", ours, "--reference", theirs)
+                .fails(3, "pictures need the weights of FID's Inception network: --weights FILE");
+        Cli.run("evaluate", ours, "--weights", weights).fails(2, "--reference is needed for all metrics but is");
+        Cli.run("evaluate", ours, "--reference", theirs, "--metrics", "fdd").fails(2, "metrics must be out of");
+        Cli.run("evaluate", ours, "--reference", theirs, "--protocol", "adm").fails(2, "protocol must be one of");
+        Cli.run("evaluate", ours, "--reference", theirs, "--weights", weights, "--resize", "lanczos")
+                .fails(2, "resize mode must be one of");
+        Cli.run("evaluate", folder.resolve("none"), "--reference", theirs).fails(3, "no such file or folder");
+        Path odd = folder.resolve("odd.npz");
+        try (Scope scope = Scope.open()) {
+            Npz.write(odd, Map.of("labels", Tensors.of(1, 2, 3)));
+        }
+        Cli.run("evaluate", odd, "--reference", theirs)
+                .fails(3, "holds neither pictures (arr_0), nor features, nor statistics (mu, sigma), only labels");
+        Cli.run("stats", odd, folder.resolve("no/out.npz")).fails(3, "cannot write");
+        Path stats = folder.resolve("stats.npz");
+        try (Scope scope = Scope.open()) {
+            Npz.write(
+                    stats,
+                    Map.of("mu", Tensors.of(0.0), "sigma", Tensors.of(1.0).view(1, 1)));
+        }
+        Cli.run("evaluate", stats, "--reference", stats).fails(3, "holds statistics: those are a reference");
+    }
+}
