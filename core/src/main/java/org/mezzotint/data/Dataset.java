@@ -1,6 +1,7 @@
 package org.mezzotint.data;
 
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.random.RandomGenerator;
 
@@ -60,11 +61,45 @@ public interface Dataset extends AutoCloseable {
      * @return empty for pixels
      */
     default Optional<LatentSpace> latents() {
+     * The length of {@link #labelVector}: the number of classes, unless the labels are vectors themselves.
+     *
+     * @return 0 without labels
+     */
+    default int labelWidth() {
+        return classNames().size();
+    }
+
+    /**
+     * The label of a picture as numbers: 1 at its class and 0 elsewhere, or the vector that the data set has for it.
+     *
+     * @param index which picture
+     * @return {@link #labelWidth} numbers, a copy
+     * @throws IndexOutOfBoundsException if there is no such picture
+     */
+    default float[] labelVector(int index) {
+        int label = (int) label(index);
+        float[] oneHot = new float[classNames().size()];
+        if (oneHot.length > 0) {
+            oneHot[label] = 1;
+        }
+        return oneHot;
+    }
+
+    /**
+     * The text that belongs to a picture.
+     *
+     * @param index which picture
+     * @return its caption, if the data set has one
+     * @throws IndexOutOfBoundsException if there is no such picture
+     */
+    default Optional<String> caption(int index) {
+        Objects.checkIndex(index, size());
         return Optional.empty();
     }
 
     /**
      * Writes one picture as C·H·W numbers, in [-1, 1] for pixels, channel after channel, rows from the top.
+     * Writes one picture as C·H·W numbers in [-1, 1], channel after channel, rows from the top.
      *
      * @param index which picture
      * @param random drives the data set's own augmentation, such as the horizontal flip

@@ -13,6 +13,7 @@ import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.random.RandomGenerator;
 import org.mezzotint.io.InputException;
 
@@ -20,9 +21,13 @@ import org.mezzotint.io.InputException;
  * The pictures of a folder and its sub-folders, cropped and resized to one size.
  *
  * <p>Labels come from {@code dataset.json} in the folder, as EDM writes it: {"labels": [["path", 3], …]} with every picture
- * listed, or null for none. Without that file each sub-folder is a class, in the order of the sorted names, and pictures
- * may lie deeper; a folder without sub-folders has no labels. Hidden files and other endings are passed over, symbolic
- * links are followed, and pictures are in the order of their paths, whatever the locale.
+ * listed, or null for none; lists of numbers in place of classes are label vectors. Or they come from {@code metadata.csv} or
+ * {@code metadata.jsonl}, as Hugging Face has them: a row a picture with {@code file_name}, and perhaps {@code text} (its
+ * caption) and {@code label} (a number or a name). Without such a file each sub-folder is a class, in the order of the sorted
+ * names, and pictures may lie deeper; a folder without sub-folders has no labels, nor has one in which all pictures are called
+ * like {@code 00000/img00000123.png}: EDM's dataset tool makes such folders of numbers, and pictures of one size, so that
+ * another size is an error there. Hidden files and other endings are passed over, symbolic links are followed, and pictures
+ * are in the order of their paths, whatever the locale.
  */
 public final class ImageFolder implements Dataset {
     private final LabelledPictures pictures;
@@ -38,7 +43,7 @@ public final class ImageFolder implements Dataset {
      * @param options picture size, channels, flip and limit
      * @return the data set
      * @throws InputException if the folder is missing, holds no pictures, mixes pictures and class folders, or has a
-     *     broken {@code dataset.json}
+     *     broken {@code dataset.json}, {@code metadata.csv} or {@code metadata.jsonl}
      */
     public static ImageFolder open(Path folder, PictureOptions options) {
         if (!Files.exists(folder)) {
@@ -72,7 +77,22 @@ public final class ImageFolder implements Dataset {
 
     @Override
     public List<String> classNames() {
-        return pictures.classNames();
+        return pictures.labels().classNames();
+    }
+
+    @Override
+    public int labelWidth() {
+        return pictures.labels().width();
+    }
+
+    @Override
+    public float[] labelVector(int index) {
+        return pictures.labelVector(index);
+    }
+
+    @Override
+    public Optional<String> caption(int index) {
+        return pictures.caption(index);
     }
 
     @Override

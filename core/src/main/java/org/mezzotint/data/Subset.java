@@ -109,6 +109,21 @@ public final class Subset implements Dataset {
     }
 
     @Override
+    public int labelWidth() {
+        return base.labelWidth();
+    }
+
+    @Override
+    public float[] labelVector(int index) {
+        return base.labelVector(indices[index]);
+    }
+
+    @Override
+    public Optional<String> caption(int index) {
+        return base.caption(indices[index]);
+    }
+
+    @Override
     public void read(int index, RandomGenerator random, float[] into, int offset) {
         base.read(indices[index], random, into, offset);
     }

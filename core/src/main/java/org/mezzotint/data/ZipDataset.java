@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeSet;
 import java.util.random.RandomGenerator;
 import java.util.zip.CRC32;
@@ -39,7 +40,7 @@ public final class ZipDataset implements Dataset {
      * @param options picture size, channels, flip and limit
      * @return the data set
      * @throws InputException if the file is missing, no zip, holds no pictures, mixes pictures and class folders, or has a
-     *     broken {@code dataset.json}
+     *     broken {@code dataset.json}, {@code metadata.csv} or {@code metadata.jsonl}
      */
     public static ZipDataset open(Path zip, PictureOptions options) {
         if (!Files.exists(zip)) {
@@ -76,7 +77,22 @@ public final class ZipDataset implements Dataset {
 
     @Override
     public List<String> classNames() {
-        return pictures.classNames();
+        return pictures.labels().classNames();
+    }
+
+    @Override
+    public int labelWidth() {
+        return pictures.labels().width();
+    }
+
+    @Override
+    public float[] labelVector(int index) {
+        return pictures.labelVector(index);
+    }
+
+    @Override
+    public Optional<String> caption(int index) {
+        return pictures.caption(index);
     }
 
     @Override

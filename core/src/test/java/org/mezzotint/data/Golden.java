@@ -8,7 +8,11 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 
 /** Reads golden files from the test resources: JSON, bytes and the U8 arrays of a safetensors file. */
 final class Golden {
@@ -37,6 +41,22 @@ final class Golden {
     static JsonNode json(String name) {
         try {
             return JSON.readTree(bytes(name));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The entries of the file formats' manifest whose files lie in a folder of it. */
+    static Stream<JsonNode> formats(String folder) {
+        return StreamSupport.stream(json("formats/manifest.json").get("files").spliterator(), false)
+                .filter(entry -> entry.get("file").textValue().startsWith(folder + "/"));
+    }
+
+    /** Copies a file of the file formats into a folder, under its last name. */
+    static Path formatFile(JsonNode entry, Path folder) {
+        String file = entry.get("file").textValue();
+        try {
+            return Files.write(folder.resolve(Path.of(file).getFileName()), bytes("formats/" + file));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

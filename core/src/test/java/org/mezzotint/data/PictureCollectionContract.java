@@ -140,10 +140,12 @@ abstract class PictureCollectionContract extends DatasetContract {
         cases.put("{\"labels\": [[\"b.png\", 1]]}", "/dataset.json: no label for a.png");
         cases.put(
                 "{\"labels\": [[\"a.png\", -1]]}",
-                "a label must be [path, whole number 0 to 999999], got [\"a.png\",-1]");
+                "a label must be [path, whole number 0 to 999999 or list of numbers], got [\"a.png\",-1]");
         cases.put("{\"labels\": [[\"a.png\", 1.5]]}", "got [\"a.png\",1.5]");
         cases.put("{\"labels\": [[\"a.png\", \"1\"]]}", "got [\"a.png\",\"1\"]");
-        cases.put("{\"labels\": [[\"a.png\", [0.5, 0.5]]]}", "got [\"a.png\",[0.5,0.5]]");
+        cases.put("{\"labels\": [[\"a.png\", [0.5, \"x\"]]]}", "got [\"a.png\",[0.5,\"x\"]]");
+        cases.put("{\"labels\": [[\"a.png\", []]]}", "got [\"a.png\",[]]");
+        cases.put("{\"labels\": [[\"a.png\", [1e40]]]}", "or list of numbers");
         cases.put("{\"labels\": [[\"a.png\", 99999999999]]}", "whole number");
         cases.put("{\"labels\": [[\"a.png\", 1000000]]}", "whole number");
         cases.put("{\"labels\": [\"a.png\"]}", "got \"a.png\"");
@@ -158,6 +160,129 @@ abstract class PictureCollectionContract extends DatasetContract {
             files.put("dataset.json", text(json));
             refused(files, message);
         });
+    }
+
+    @Test
+    void labelVectorIsOneAtTheClass() {
+        Map<String, byte[]> files = pictures("a.png", "b.png");
+        files.put("dataset.json", text("{\"labels\": [[\"a.png\", 2], [\"b.png\", 0]]}"));
+        try (Dataset dataset = open(files)) {
+            assertThat(dataset.labelWidth()).isEqualTo(3);
+            assertThat(dataset.labelVector(0)).containsExactly(0, 0, 1);
+            assertThat(dataset.labelVector(1)).containsExactly(1, 0, 0);
+            assertThat(new Subset(dataset, 1).labelVector(0)).containsExactly(1, 0, 0);
+        }
+    }
+
+    @Test
+    void vectorsInPlaceOfClassesMustBeOfOneLength() {
+        Map<String, byte[]> files = pictures("a.png", "b.png");
+        files.put("dataset.json", text("{\"labels\": [[\"a.png\", [0.25, 2]], [\"b.png\", [1, -1]]]}"));
+        try (Dataset dataset = open(files)) {
+            assertThat(dataset.classNames()).isEmpty();
+            assertThat(dataset.labelWidth()).isEqualTo(2);
+            assertThat(dataset.labelVector(0)).containsExactly(0.25f, 2);
+            assertThat(dataset.labelVector(1)).containsExactly(1, -1);
+        }
+        files.put("dataset.json", text("{\"labels\": [[\"a.png\", [0.25, 2]], [\"b.png\", [1]]]}"));
+        refused(
+                files,
+                "labels must be all classes or all lists of equally many numbers, got [0.25,2] and for b.png [1]");
+    }
+
+    @Test
+    void foldersOfEdmsToolAreNoClassesAndItsPicturesOfOneSize() {
+        Map<String, byte[]> files = pictures("00000/img00000000.png", "00000/img00000999.png", "00001/img00001000.png");
+        try (Dataset dataset = open(files)) {
+            assertThat(dataset.classNames()).isEmpty();
+            assertThat(TestPictures.read(dataset, 2)).isNotEmpty();
+        }
+        files.put("00001/img00001000.png", TestPictures.png(9, 8, 1));
+        try (Dataset dataset = open(files)) {
+            assertThat(TestPictures.read(dataset, 1)).isNotEmpty();
+            assertThatExceptionOfType(InputException.class)
+                    .isThrownBy(() -> TestPictures.read(dataset, 2))
+                    .withMessageEndingWith(
+                            "/00001/img00001000.png: the pictures of EDM's dataset tool must be of one size, 9×7"
+                                    + " as the first one, got 9×8");
+        }
+        files.put("00001/other.png", TestPictures.png(9, 8, 1));
+        try (Dataset dataset = open(files)) {
+            assertThat(dataset.classNames()).containsExactly("00000", "00001");
+            assertThat(TestPictures.read(dataset, 2)).isNotEmpty();
+        }
+    }
+
+    private Dataset openWithTable(String name, String table) {
+        Map<String, byte[]> files = pictures("b.png", "sub/a.png");
+        files.put(name, text(table));
+        return open(files);
+    }
+
+    @Test
+    void metadataTableGivesClassesByNumberOrByName() {
+        try (Dataset dataset = openWithTable("metadata.csv", "label,file_name\n3,b.png\n\n1,sub/a.png\n")) {
+            assertThat(labels(dataset)).containsExactly(3, 1);
+            assertThat(dataset.classNames()).containsExactly("0", "1", "2", "3");
+            assertThat(dataset.caption(0)).isEmpty();
+        }
+        try (Dataset dataset = openWithTable("metadata.csv", "\uFEFFfile_name,label\r\nb.png,3\r\nsub/a.png,dog")) {
+            assertThat(labels(dataset)).containsExactly(0, 1);
+            assertThat(dataset.classNames()).containsExactly("3", "dog");
+        }
+        String rows = "{\"file_name\": \"b.png\", \"label\": \"x\", \"text\": null}\r\n"
+                + "{\"file_name\": \"sub/a.png\", \"label\": \"c\", \"text\": \"ü\"}";
+        try (Dataset dataset = openWithTable("metadata.jsonl", rows)) {
+            assertThat(labels(dataset)).containsExactly(1, 0);
+            assertThat(dataset.caption(0)).isEmpty();
+            assertThat(dataset.caption(1)).contains("ü");
+            assertThat(new Subset(dataset, 1).caption(0)).contains("ü");
+        }
+        try (Dataset dataset = openWithTable("metadata.csv", "file_name\nb.png\nsub/a.png\n")) {
+            assertThat(dataset.classNames()).isEmpty();
+        }
+    }
+
+    @Test
+    void brokenMetadataTableIsRefusedByLine() {
+        Map<String, String> cases = new LinkedHashMap<>();
+        cases.put("file_name\nb.png\n", "/metadata.csv: no row for sub/a.png");
+        cases.put(
+                "file_name,text\nb.png,\"two\nlines\"\nx.png,1\n", "/metadata.csv: line 4: there is no picture x.png");
+        cases.put("file_name,file_name\nb.png,1\n", "line 1: no column may come twice, got file_name, file_name");
+        cases.put("file_name,text\nb.png,1,2\n", "line 2: must have 2 fields as line 1 has, got 3");
+        cases.put(
+                "file_name,label\nb.png,1\nsub/a.png,\n",
+                "line 3: label must be a name in all rows, or a whole number");
+        cases.put("file_name,text\nb.png,\"never closed\n", "line 2: not valid CSV");
+        cases.put("", "no row for b.png");
+        cases.forEach((table, message) -> {
+            Map<String, byte[]> files = pictures("b.png", "sub/a.png");
+            files.put("metadata.csv", text(table));
+            refused(files, message);
+        });
+        Map<String, byte[]> json = pictures("b.png", "sub/a.png");
+        json.put(
+                "metadata.jsonl",
+                text("{\"file_name\": \"b.png\", \"label\": 1}\n{\"file_name\": \"sub/a.png\", \"label\": \"1\"} 3"));
+        refused(json, "/metadata.jsonl: line 2: not valid JSON");
+        json.put("metadata.jsonl", text("{\"file_name\": \"b.png\", \"text\": 3}\n{\"file_name\": \"sub/a.png\"}"));
+        refused(json, "line 1: text must be a text, got 3");
+        json.put("metadata.jsonl", text("[]"));
+        refused(json, "line 1: must be a JSON object");
+        json.put("metadata.jsonl", text("{\"file_name\": 3}"));
+        refused(json, "line 1: file_name must be a path, got 3");
+    }
+
+    @Test
+    void onlyOneFileInTheTopFolderMayGiveLabels() {
+        Map<String, byte[]> both = pictures("b.png", "sub/a.png");
+        both.put("metadata.csv", text("file_name\nb.png\nsub/a.png\n"));
+        both.put("dataset.json", text("{\"labels\": null}"));
+        refused(both, "one file may give the labels, got dataset.json and metadata.csv");
+        Map<String, byte[]> below = pictures("train/b.png", "test/a.png");
+        below.put("train/metadata.jsonl", text("{}"));
+        refused(below, "train/metadata.jsonl must lie in the top folder");
     }
 
     @Test

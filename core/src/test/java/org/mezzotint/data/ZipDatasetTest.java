@@ -3,7 +3,6 @@ package org.mezzotint.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
@@ -14,13 +13,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.stream.StreamSupport;
 import java.util.zip.Deflater;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 import org.mezzotint.io.InputException;
 
 class ZipDatasetTest extends PictureCollectionContract {
@@ -35,74 +31,6 @@ class ZipDatasetTest extends PictureCollectionContract {
     @Override
     Dataset open() {
         return ZipDataset.open(TestPictures.zip(temp.resolve("pictures.zip"), TestPictures.twoClasses()), OPTIONS);
-    }
-
-    private Path resource(String name) throws IOException {
-        return Files.write(temp.resolve(Path.of(name).getFileName()), Golden.bytes(name));
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"labelled", "labels-shuffled", "labels-null", "deflated", "label-extra"})
-    void readsTheZipsOfEdm(String name) throws IOException {
-        JsonNode entry = entry("edm/" + name + ".zip");
-        byte[] expected = Golden.safetensors("formats/expected.safetensors").array("out.edm_images");
-        try (Dataset dataset = ZipDataset.open(resource("formats/edm/" + name + ".zip"), PictureOptions.rgb(12, 12))) {
-            assertThat(dataset.size()).isEqualTo(entry.get("names").size());
-            assertThat(dataset.classNames()).hasSize(entry.get("label_dim").intValue());
-            for (int i = 0; i < dataset.size(); i++) {
-                assertThat(dataset.name(i))
-                        .endsWith("/" + entry.get("names").get(i).textValue());
-                assertThat(dataset.label(i))
-                        .isEqualTo(entry.get("labels").path(i).asLong(0));
-                float[] read = TestPictures.read(dataset, i);
-                for (int p = 0; p < 3 * 144; p++) {
-                    float value = read[p % 3 * 144 + p / 3];
-                    assertThat(value).isEqualTo((expected[i * 3 * 144 + p] & 0xFF) / 127.5f - 1);
-                }
-            }
-        }
-    }
-
-    @Test
-    void readsTheGrayZipOfEdmWithOneChannel() throws IOException {
-        byte[] expected = Golden.safetensors("formats/expected.safetensors").array("out.edm_gray");
-        PictureOptions gray = new PictureOptions(12, 12, 1, false, 1000);
-        try (Dataset dataset = ZipDataset.open(resource("formats/edm/gray.zip"), gray)) {
-            for (int i = 0; i < dataset.size(); i++) {
-                float[] read = TestPictures.read(dataset, i);
-                for (int p = 0; p < 144; p++) {
-                    assertThat(read[p]).isEqualTo((expected[i * 144 + p] & 0xFF) / 127.5f - 1);
-                }
-            }
-        }
-    }
-
-    @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "label-missing-image",
-                "label-negative",
-                "label-mixed",
-                "label-string",
-                "json-broken",
-                "no-labels-key",
-                "float-labels",
-                "empty"
-            })
-    void refusesTheBrokenZipsOfEdm(String name) throws IOException {
-        Path zip = resource("formats/edm/" + name + ".zip");
-        assertThatExceptionOfType(InputException.class)
-                .isThrownBy(() -> ZipDataset.open(zip, PictureOptions.rgb(12, 12)))
-                .satisfies(
-                        e -> assertThat(e.getMessage()).contains(zip.toString()).doesNotContain("\n"));
-    }
-
-    private static JsonNode entry(String file) {
-        return StreamSupport.stream(
-                        Golden.json("formats/manifest.json").get("files").spliterator(), false)
-                .filter(entry -> entry.get("file").textValue().equals(file))
-                .findFirst()
-                .orElseThrow();
     }
 
     @Test
