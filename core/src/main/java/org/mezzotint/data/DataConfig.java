@@ -105,7 +105,7 @@ public sealed interface DataConfig {
     }
 
     /**
-     * A folder or a zip of pictures, or a folder of MNIST's files.
+     * A folder or a zip of pictures, tar shards, or a folder of MNIST's files.
      *
      * @param flip whether pictures are mirrored at random; not together with augmentation, which does so itself
      * @param augmentation probability of each geometric transformation but the mirror, which every second picture gets; 0
@@ -141,7 +141,7 @@ public sealed interface DataConfig {
         @Override
         public Dataset open(Optional<Path> path, int height, int width, int channels) {
             Path given = path.orElseThrow(() -> new IllegalArgumentException(
-                    "this configuration trains on pictures of yours: give a folder or zip with --data"));
+                    "this configuration trains on pictures of yours: give a folder, zip or tar with --data"));
             return Datasets.open(given, new PictureOptions(height, width, channels, flip, maxPixels));
         }
     }

@@ -61,6 +61,10 @@ public interface Dataset extends AutoCloseable {
      * @return empty for pixels
      */
     default Optional<LatentSpace> latents() {
+        return Optional.empty();
+    }
+
+    /**
      * The length of {@link #labelVector}: the number of classes, unless the labels are vectors themselves.
      *
      * @return 0 without labels
@@ -99,7 +103,6 @@ public interface Dataset extends AutoCloseable {
 
     /**
      * Writes one picture as C·H·W numbers, in [-1, 1] for pixels, channel after channel, rows from the top.
-     * Writes one picture as C·H·W numbers in [-1, 1], channel after channel, rows from the top.
      *
      * @param index which picture
      * @param random drives the data set's own augmentation, such as the horizontal flip

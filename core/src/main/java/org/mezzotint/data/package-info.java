@@ -1,12 +1,12 @@
 /**
  * Where pictures come from: data sets, the crop that brings them to one size, and endless shuffled batches.
  *
- * <p>Start with {@link org.mezzotint.data.Datasets#open} (a folder or a zip of pictures, or MNIST's
- * files) or {@link org.mezzotint.data.ShapesDataset} (drawn on the fly, needs no files), hold pictures back with
+ * <p>Start with {@link org.mezzotint.data.Datasets#open} (a folder or a zip of pictures, tar shards, or
+ * MNIST's files) or {@link org.mezzotint.data.ShapesDataset} (drawn on the fly, needs no files), hold pictures back with
  * {@link org.mezzotint.data.Subset#split}, and read with {@link org.mezzotint.data.BatchLoader}.
  *
  * <pre>
- *   folder | zip | idx | shapes ─ decode ─ crop ─ flip ─ Dataset.read: float[C·H·W] in [-1, 1] ─ warp ─ BatchLoader.next
+ *   folder | zip | tar | idx | shapes ─ decode ─ crop ─ flip ─ Dataset.read: float[C·H·W] in [-1, 1] ─ warp ─ BatchLoader.next
  * </pre>
  *
  * <p>Every {@link org.mezzotint.data.Dataset} may be read by many threads at once. A {@link org.mezzotint.data.BatchLoader}

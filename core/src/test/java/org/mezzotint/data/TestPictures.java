@@ -15,6 +15,8 @@ import java.util.zip.CRC32;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import javax.imageio.ImageIO;
+import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
+import org.apache.commons.compress.archivers.tar.TarArchiveOutputStream;
 
 /** Makes small picture files, folders and zips. */
 final class TestPictures {
@@ -101,6 +103,24 @@ final class TestPictures {
                 out.putNextEntry(new ZipEntry(file.getKey()));
                 out.write(file.getValue());
                 out.closeEntry();
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return path;
+    }
+
+    /** Members in the order given; names over 100 characters get a PAX header. */
+    static Path tar(Path path, Map<String, byte[]> files) {
+        try (TarArchiveOutputStream out =
+                new TarArchiveOutputStream(Files.newOutputStream(path), StandardCharsets.UTF_8.name())) {
+            out.setLongFileMode(TarArchiveOutputStream.LONGFILE_POSIX);
+            for (Map.Entry<String, byte[]> file : files.entrySet()) {
+                TarArchiveEntry entry = new TarArchiveEntry(file.getKey());
+                entry.setSize(file.getValue().length);
+                out.putArchiveEntry(entry);
+                out.write(file.getValue());
+                out.closeArchiveEntry();
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);

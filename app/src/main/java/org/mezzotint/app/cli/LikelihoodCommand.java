@@ -56,7 +56,7 @@ final class LikelihoodCommand implements Callable<Integer> {
             names = "--data",
             paramLabel = "PATH",
             required = true,
-            description = "folder or zip of pictures, classes as sub-folders")
+            description = "folder or zip of pictures, classes as sub-folders; or tar shards")
     private Path data;
 
     @Option(

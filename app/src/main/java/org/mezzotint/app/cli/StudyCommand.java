@@ -39,7 +39,9 @@ final class StudyCommand implements Callable<Integer> {
     @Option(
             names = "--data",
             paramLabel = "PATH",
-            description = "folder or zip of pictures, classes as sub-folders, or a folder of MNIST's files")
+            description =
+                    "folder or zip of pictures, classes as sub-folders; tar shards, such as train-{000..146}.tar in"
+                            + " quotes; or a folder of MNIST's files")
     private Path data;
 
     @Option(names = "--out", paramLabel = "DIR", required = true, description = "the study's folder")

@@ -28,7 +28,9 @@ final class TrainCommand implements Callable<Integer> {
     @Option(
             names = "--data",
             paramLabel = "PATH",
-            description = "folder or zip of pictures, classes as sub-folders, a folder of MNIST's files, or latents")
+            description =
+                    "folder or zip of pictures, classes as sub-folders; tar shards, such as train-{000..146}.tar in"
+                            + " quotes; a folder of MNIST's files; or latents")
     private Path data;
 
     @Option(

@@ -14,6 +14,8 @@ import java.util.List;
 import java.util.zip.CRC32;
 import java.util.zip.ZipOutputStream;
 import javax.imageio.ImageIO;
+import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
+import org.apache.commons.compress.archivers.tar.TarArchiveOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.mezzotint.io.Png;
@@ -54,6 +56,40 @@ class TrainCommandTest {
         Object[] all = Arrays.copyOf(base, base.length + more.length);
         System.arraycopy(more, 0, all, base.length, more.length);
         return Cli.run(all);
+    }
+
+    /** Two shards, each of two samples, of classes 0 to 3; returns the pattern of both. */
+    private Path shards() throws IOException {
+        for (int shard = 0; shard < 2; shard++) {
+            try (TarArchiveOutputStream out =
+                    new TarArchiveOutputStream(Files.newOutputStream(folder.resolve("train-0" + shard + ".tar")))) {
+                for (int i = 2 * shard; i < 2 * shard + 2; i++) {
+                    add(out, i + ".png", encoded("png", 8 + i));
+                    add(out, i + ".cls", Integer.toString(i).getBytes(StandardCharsets.UTF_8));
+                }
+            }
+        }
+        return folder.resolve("train-{00..01}.tar");
+    }
+
+    private static void add(TarArchiveOutputStream tar, String name, byte[] bytes) throws IOException {
+        TarArchiveEntry entry = new TarArchiveEntry(name);
+        entry.setSize(bytes.length);
+        tar.putArchiveEntry(entry);
+        tar.write(bytes);
+        tar.closeArchiveEntry();
+    }
+
+    @Test
+    void tarShardsAreTrainedOnAndMustBeTheSameWhenItGoesOn() throws IOException {
+        Path data = shards();
+        trainPictures(data).ok();
+        trainPictures(data, "--resume", "--duration", "96").ok();
+        assertThat(out().resolve("checkpoints/000000096/model.safetensors")).exists();
+        trainPictures(folder.resolve("train-{01,00}.tar"), "--resume", "--duration", "104")
+                .fails(3, "the data set is not the one that the run in " + out());
+        trainPictures(folder.resolve("train-{00..02}.tar"))
+                .fails(3, "1 of 3 shards are missing, the first is " + folder.resolve("train-02.tar"));
     }
 
     /** The bytes of a PNG up to its pixels, with a right checksum. */
