@@ -2,12 +2,15 @@ package org.mezzotint.train;
 
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import java.util.List;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 
-/** How fast the moving average of the weights forgets. */
+/** How fast the moving average of the weights forgets; or that several are kept, from which others can be put together. */
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonSubTypes({
     @JsonSubTypes.Type(value = Ema.Constant.class, name = "constant"),
-    @JsonSubTypes.Type(value = Ema.Warmup.class, name = "warmup")
+    @JsonSubTypes.Type(value = Ema.Warmup.class, name = "warmup"),
+    @JsonSubTypes.Type(value = Ema.PostHoc.class, name = "post-hoc")
 })
 public sealed interface Ema {
     /**
@@ -67,6 +70,80 @@ public sealed interface Ema {
             long k = Math.max(0, update - startAt);
             double value = 1 - Math.pow(1 + k / invGamma, -power);
             return Math.min(maxDecay, Math.max(minDecay, value));
+        }
+    }
+
+    /**
+     * Power-function averages of several lengths (arXiv:2312.02696v2, section 3), of which snapshots are kept in the run's folder
+     * while it trains. An average of another length is put together from them afterwards: {@link PostHocEma}. The first
+     * length is that of the average in checkpoints and previews.
+     *
+     * @param sigmaRels relative standard deviations of the profiles, rising, each as {@link PowerProfile#gamma(double)} takes
+     *     it; 1 to 8 of them
+     * @param snapshotImages pictures between two snapshots; the end of the run is always kept
+     * @param storage number type of the snapshots
+     */
+    record PostHoc(List<Double> sigmaRels, long snapshotImages, Storage storage) implements Ema {
+        private static final int MOST = 8;
+
+        /** Number types of snapshots. */
+        public enum Storage {
+            /** As the averages are. */
+            FLOAT32(ScalarType.Float),
+            /** Half the space, 11 bits of precision; weights above 65504 become infinite. */
+            FLOAT16(ScalarType.Half),
+            /** Half the space, 8 bits of precision, the range of float32. */
+            BFLOAT16(ScalarType.BFloat16);
+
+            private final ScalarType type;
+
+            Storage(ScalarType type) {
+                this.type = type;
+            }
+
+            ScalarType type() {
+                return type;
+            }
+        }
+
+        /** Checks the rules. */
+        public PostHoc {
+            sigmaRels = List.copyOf(sigmaRels);
+            if (sigmaRels.isEmpty() || sigmaRels.size() > MOST) {
+                throw new IllegalArgumentException("sigmaRels must be 1 to " + MOST + " numbers, got " + sigmaRels);
+            }
+            for (int i = 0; i < sigmaRels.size(); i++) {
+                PowerProfile.gamma(sigmaRels.get(i));
+                if (i > 0 && !(sigmaRels.get(i) > sigmaRels.get(i - 1))) {
+                    throw new IllegalArgumentException("sigmaRels must rise, got " + sigmaRels);
+                }
+            }
+            if (snapshotImages < 1) {
+                throw new IllegalArgumentException("snapshotImages must be at least 1, got " + snapshotImages);
+            }
+            if (storage == null) {
+                throw new IllegalArgumentException("storage must be given");
+            }
+        }
+
+        /**
+         * The two lengths of the paper, 0.05 and 0.10, in float32.
+         *
+         * @param snapshotImages pictures between two snapshots
+         * @return the rule
+         */
+        public static PostHoc edm2(long snapshotImages) {
+            return new PostHoc(List.of(0.05, 0.10), snapshotImages, Storage.FLOAT32);
+        }
+
+        @Override
+        public double decay(long update) {
+            return decay(0, update);
+        }
+
+        /** The decay of one update of the i-th average. */
+        double decay(int i, long update) {
+            return PowerProfile.decay(PowerProfile.gamma(sigmaRels.get(i)), update);
         }
     }
 }

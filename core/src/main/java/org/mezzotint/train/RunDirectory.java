@@ -32,6 +32,7 @@ import org.mezzotint.io.Yaml;
  *   events.out.tfevents…        the same for TensorBoard
  *   samples/000050000.png       sample grids, by pictures seen
  *   checkpoints/000050000/      model.safetensors, optimizer.safetensors, progress.json, checksums.json
+ *   snapshots/000050000.safetensors     averages for {@link PostHocEma}, where the recipe says so
  * </pre>
  *
  * <p>A checkpoint is written into a hidden temporary folder, synced, and renamed: a folder with a number for a name is
@@ -132,6 +133,15 @@ public final class RunDirectory {
      */
     public Path samples() {
         return root.resolve("samples");
+    }
+
+    /**
+     * The snapshots of the run's averages.
+     *
+     * @return of a folder that need not exist
+     */
+    public EmaSnapshots snapshots() {
+        return new EmaSnapshots(root.resolve("snapshots"));
     }
 
     private Path checkpoints() {

@@ -86,6 +86,9 @@ public final class TrainState implements AutoCloseable {
         averageList = new TensorList(averages);
         scope.leave();
         averageScope = scope;
+        further = training.ema() instanceof Ema.PostHoc rule
+                ? Optional.of(new FurtherAverages(rule, model.trainable(), learning.keySet()))
+                : Optional.empty();
     }
 
     /** The parameters that are not frozen; the others need no gradients. */
@@ -111,6 +114,8 @@ public final class TrainState implements AutoCloseable {
     }
 
     private final Scope averageScope;
+    /** Only with {@link Ema.PostHoc}. */
+    private final Optional<FurtherAverages> further;
 
     /**
      * A new model; the average starts as its copy.
@@ -196,6 +201,7 @@ public final class TrainState implements AutoCloseable {
                     bundle.load(ModelBundle.Weights.EMA, config.training().precision(), device);
             TrainState state = new TrainState(config, model, average, progress);
             state.optimizer.restore(name -> moments.contains(name) ? moments.tensor(name) : null, progress.step());
+            state.further.ifPresent(averages -> averages.read(checkpoint));
             return state;
         }
     }
@@ -206,11 +212,13 @@ public final class TrainState implements AutoCloseable {
      * @param folder exists
      */
     void write(Path folder) {
-        ModelBundle.write(folder.resolve(MODEL_FILE), model, average, sections());
+        ModelBundle.write(folder.resolve(MODEL_FILE), model, average, sections(config, progress));
+        further.ifPresent(averages -> averages.write(folder));
         Safetensors.write(folder.resolve(OPTIMIZER_FILE), optimizer.moments(), Map.of("format", "mezzotint-optimizer"));
     }
 
-    private Map<String, Object> sections() {
+    /** What a bundle says about the model beside its weights. */
+    static Map<String, Object> sections(TrainConfig config, Progress progress) {
         Map<String, Object> sections = new LinkedHashMap<>();
         sections.put("diffusion", config.diffusion());
         sections.put("sampling", config.sampling());
@@ -227,6 +235,14 @@ public final class TrainState implements AutoCloseable {
         optimizer.step(learningRate);
         double decay = config.training().ema().decay(progress.step());
         Ops.foreachLerp(averageList, optimizer.parameterList(), 1 - decay);
+        further.ifPresent(averages -> averages.update(optimizer.parameterList(), progress.step()));
+    }
+
+    /** All averages of the weights, by parameter; more than one only with {@link Ema.PostHoc}. */
+    List<Map<String, Tensor>> averages() {
+        List<Map<String, Tensor>> all = new ArrayList<>(List.of(average.trainable()));
+        further.ifPresent(averages -> all.addAll(averages.all()));
+        return all;
     }
 
     void advance(int images, long skipped) {
@@ -279,6 +295,7 @@ public final class TrainState implements AutoCloseable {
         optimizer.close();
         averageList.close();
         averageScope.close();
+        further.ifPresent(FurtherAverages::close);
         model.close();
         average.close();
     }

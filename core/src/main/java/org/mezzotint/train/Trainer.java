@@ -17,6 +17,7 @@ import org.mezzotint.data.Dataset;
 import org.mezzotint.diffusion.Objective;
 import org.mezzotint.diffusion.SigmaDensity;
 import org.mezzotint.io.InputException;
+import org.mezzotint.models.Cost;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.layers.Tape;
 import org.mezzotint.tensor.Devices;
@@ -95,9 +96,15 @@ public final class Trainer implements AutoCloseable {
         int known = config.model().numClasses();
         if (known > 0 && classes != known) {
             throw new InputException("the model has " + known + " classes, the data set has "
-                    + (classes == 0 ? "no labels" : classes + ": " + summary(pictures.classNames()))
+                    + (classes > 0 ? classes + ": " + summary(pictures.classNames()) : unlabelled(pictures))
                     + " (set model.numClasses)");
         }
+    }
+
+    private static String unlabelled(Dataset pictures) {
+        return pictures.labelWidth() == 0
+                ? "no labels"
+                : "vectors of " + pictures.labelWidth() + " numbers in place of classes";
     }
 
     private static String summary(List<String> names) {
@@ -113,7 +120,11 @@ public final class Trainer implements AutoCloseable {
     public static void checkMemory(TrainConfig config) {
         TrainConfig.Training training = config.training();
         long part = training.batchSize() / training.accumulation();
-        long needed = config.model().cost().trainingBytes(part, training.activationCheckpointing());
+        Cost cost = config.model().cost();
+        int further =
+                training.ema() instanceof Ema.PostHoc rule ? rule.sigmaRels().size() - 1 : 0;
+        long needed = Math.addExact(
+                cost.trainingBytes(part, training.activationCheckpointing()), further * 4L * cost.parameters());
         OptionalLong free = Devices.availableMemory();
         if (free.isPresent() && needed > free.getAsLong()) {
             throw new InputException(String.format(
@@ -162,6 +173,7 @@ public final class Trainer implements AutoCloseable {
         Optional<Path> checkpoint = directory.newestIntact(note);
         if (checkpoint.isEmpty()) {
             directory.replaceConfig(config);
+            directory.snapshots().restartAt(0);
             return Optional.empty();
         }
         TrainState.Progress progress = RunDirectory.progress(checkpoint.get());
@@ -175,6 +187,7 @@ public final class Trainer implements AutoCloseable {
                     + ": results will differ in the last bits");
         }
         directory.replaceConfig(config);
+        directory.snapshots().restartAt(progress.images());
         return Optional.of(TrainState.read(config, device, checkpoint.get(), progress));
     }
 
@@ -244,6 +257,12 @@ public final class Trainer implements AutoCloseable {
             Validator.Result result = validator.get().evaluate(state.model());
             listeners.forEach(listener -> listener.validated(images, result));
         }
+        // before the checkpoint: a run that goes on from it must find the snapshot of the same moment
+        if (config.training().ema() instanceof Ema.PostHoc rule
+                && (last || due(before, images, rule.snapshotImages()))) {
+            checkFinite();
+            directory.snapshots().write(images, rule, state.averages());
+        }
         if (last || stopping || due(before, images, config.checkpoints().everyImages())) {
             save();
         }
@@ -256,10 +275,14 @@ public final class Trainer implements AutoCloseable {
         return before / every != now / every;
     }
 
-    private void save() {
+    private void checkFinite() {
         if (!state.optimizer().allFinite()) {
             throw diverged("a weight", Double.NaN);
         }
+    }
+
+    private void save() {
+        checkFinite();
         long images = state.progress().images();
         listeners.forEach(listener -> listener.saving(images));
         Path saved = directory.save(state);

@@ -8,7 +8,8 @@
  *
  * <pre>
  *   TrainConfig + Dataset ─ Trainer ─ TrainState ─ RunDirectory/checkpoints/N ─ model.safetensors (a ModelBundle)
- *                              └ TrainListener: log.txt, metrics.csv, event file, previews
+ *                    │         └ TrainListener: log.txt, metrics.csv, event file, previews
+ *                    └ RunDirectory/snapshots ─ PostHocEma ─ a ModelBundle with an average of another length
  * </pre>
  *
  * <p>Time is counted in pictures. Every random number of picture n follows from (seed, n), so batch size, accumulation

@@ -13,6 +13,8 @@ import org.mezzotint.models.DiTConfig;
 import org.mezzotint.models.ModelBundle;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.NamedHDiT;
+import org.mezzotint.train.EmaSnapshots;
+import org.mezzotint.train.RunDirectory;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -77,6 +79,10 @@ final class InfoCommand implements Callable<Integer> {
         facts.put("trainingBytes", cost.trainingBytes(batch, false));
         facts.put("trainingBytesCheckpointed", cost.trainingBytes(batch, true));
         facts.put("samplingBytes", cost.samplingBytes(batch));
+        List<EmaSnapshots.Content> snapshots = snapshots();
+        if (!snapshots.isEmpty()) {
+            facts.put("snapshots", snapshots);
+        }
         if (json) {
             System.out.println(Yaml.toJson(facts));
             return 0;
@@ -89,7 +95,24 @@ final class InfoCommand implements Callable<Integer> {
                 Sizes.bytes(cost.trainingBytes(batch, false)) + " at batch " + batch + " (estimate, float32)");
         line("  with checkpointing", Sizes.bytes(cost.trainingBytes(batch, true)));
         line("memory, sampling", Sizes.bytes(cost.samplingBytes(batch)));
+        if (!snapshots.isEmpty()) {
+            EmaSnapshots.Content last = snapshots.get(snapshots.size() - 1);
+            line(
+                    "snapshots",
+                    snapshots.size() + ", from " + snapshots.get(0).images() + " to " + last.images()
+                            + " pictures, of averages of relative lengths " + last.sigmaRels());
+        }
         return 0;
+    }
+
+    /** Those of a run; none for what is no run's folder. */
+    private List<EmaSnapshots.Content> snapshots() {
+        Path folder = Path.of(model);
+        return Files.isRegularFile(folder.resolve(RunDirectory.CONFIG_FILE))
+                ? RunDirectory.find(folder).snapshots().all().stream()
+                        .map(EmaSnapshots.Snapshot::content)
+                        .toList()
+                : List.of();
     }
 
     private static void line(String name, String value) {

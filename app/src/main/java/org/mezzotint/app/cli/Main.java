@@ -31,6 +31,7 @@ import picocli.CommandLine.Spec;
             EncodeCommand.class,
             EvaluateCommand.class,
             StatsCommand.class,
+            EmaCommand.class,
             InfoCommand.class,
             PredictCommand.class,
             BenchCommand.class

@@ -13,12 +13,12 @@ class UsageTest {
     void helpNamesEveryCommandAndTheExitCodes() {
         String help = Cli.run("--help").ok().out();
         assertThat(help)
-                .contains("quickstart", "train", "sample", "likelihood", "predict", "info", "bench")
+                .contains("quickstart", "train", "sample", "likelihood", "ema", "predict", "info", "bench")
                 .contains("Exit codes: 0 done", "2 wrong usage", "3 unusable input", "4 training diverged");
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"quickstart", "train", "sample", "likelihood", "predict", "info", "bench"})
+    @ValueSource(strings = {"quickstart", "train", "sample", "likelihood", "ema", "predict", "info", "bench"})
     void everyCommandExplainsEachOfItsOptions(String command) {
         String help = Cli.run(command, "--help").ok().out();
         assertThat(help).startsWith("Usage: mezzotint " + command);
