@@ -89,8 +89,7 @@ public final class FrechetDistance {
             boolean regular = lower.numel() > 0
                     && cholesky.get1().item_int() == 0
                     && lower.diagonal().min().item_double() > SMALLEST_PIVOT;
-            return scope.keep(
-                    (regular ? lower : pivoted(correlation)).mul(deviations.view(-1, 1)));
+            return scope.keep((regular ? lower : pivoted(correlation)).mul(deviations.view(-1, 1)));
         }
     }
 
@@ -123,8 +122,9 @@ public final class FrechetDistance {
                     ? 0
                     : correlation.sub(factor.matmul(factor.t())).abs().max().item_double();
             if (lost > LARGEST_LOSS) {
-                throw new InputException("a covariance must have no negative eigenvalues: this one has correlations that no"
-                        + " vectors can have, off by " + lost);
+                throw new InputException(
+                        "a covariance must have no negative eigenvalues: this one has correlations that no"
+                                + " vectors can have, off by " + lost);
             }
             return scope.keep(factor.contiguous());
         }

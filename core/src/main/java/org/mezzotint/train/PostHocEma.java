@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Device;
+import org.mezzotint.data.LatentSpace;
 import org.mezzotint.io.InputException;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.ModelBundle;
@@ -101,7 +102,13 @@ public final class PostHocEma {
                 Model average =
                         bundle.load(ModelBundle.Weights.EMA, config.training().precision(), cpu)) {
             EmaSnapshots.sum(used, fit.factors(), average.trainable());
-            Map<String, Object> sections = TrainState.sections(config, progress);
+            Map<String, Object> sections = TrainState.sections(
+                    config,
+                    progress,
+                    bundle.optionalSection(TrainState.LATENTS, LatentSpace.class),
+                    bundle.optionalSection(TrainState.CLASSES, TrainState.ClassNames.class)
+                            .map(TrainState.ClassNames::names)
+                            .orElse(List.of()));
             sections.put("postHocEma", report);
             ModelBundle.write(out, raw, average, sections);
         }

@@ -212,13 +212,14 @@ public final class TrainState implements AutoCloseable {
      * @param folder exists
      */
     void write(Path folder) {
-        ModelBundle.write(folder.resolve(MODEL_FILE), model, average, sections(config, progress));
+        ModelBundle.write(folder.resolve(MODEL_FILE), model, average, sections(config, progress, latents, classes));
         further.ifPresent(averages -> averages.write(folder));
         Safetensors.write(folder.resolve(OPTIMIZER_FILE), optimizer.moments(), Map.of("format", "mezzotint-optimizer"));
     }
 
     /** What a bundle says about the model beside its weights. */
-    static Map<String, Object> sections(TrainConfig config, Progress progress) {
+    static Map<String, Object> sections(
+            TrainConfig config, Progress progress, Optional<LatentSpace> latents, List<String> classes) {
         Map<String, Object> sections = new LinkedHashMap<>();
         sections.put("diffusion", config.diffusion());
         sections.put("sampling", config.sampling());

@@ -86,8 +86,7 @@ class FrechetDistanceGoldenTest {
             Tensor correlation = covariance.mul(inverse).mul(inverse.view(-1, 1));
             Tensor factor = FrechetDistance.pivoted(correlation);
             assertThat(factor.size(1)).isEqualTo(rank);
-            Golden.assertClose(
-                    "A Aᵀ", Tensors.doubles(factor.matmul(factor.t())), Tensors.doubles(correlation), 1e-12);
+            Golden.assertClose("A Aᵀ", Tensors.doubles(factor.matmul(factor.t())), Tensors.doubles(correlation), 1e-12);
         }
     }
 
@@ -115,7 +114,8 @@ class FrechetDistanceGoldenTest {
             Moments impossible = new Moments(zero, Tensors.of(1.0, 2, 2, 1).view(2, 2));
             assertThatThrownBy(() -> FrechetDistance.between(good, impossible))
                     .isInstanceOf(InputException.class)
-                    .hasMessageStartingWith("a covariance must have no negative eigenvalues: this one has correlations");
+                    .hasMessageStartingWith(
+                            "a covariance must have no negative eigenvalues: this one has correlations");
             Moments hollow = new Moments(zero, Tensors.of(0.0, 1, 1, 0).view(2, 2));
             assertThatThrownBy(() -> FrechetDistance.between(good, hollow))
                     .isInstanceOf(InputException.class)

@@ -123,6 +123,14 @@ final class EvaluateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        EvaluationResult result = measure();
+        System.out.print(json ? Yaml.toJson(result) + "\n" : result.text());
+        System.out.flush();
+        return 0;
+    }
+
+    /** What the command line asks for. */
+    EvaluationResult measure() {
         Optional<Protocol> asked = Optional.ofNullable(protocol).map(Protocol::named);
         Set<Metric> wanted = metrics != null
                 ? Metric.parse(metrics)
@@ -143,9 +151,8 @@ final class EvaluateCommand implements Callable<Integer> {
                         : extractor.extract(pictures, network.open(), evaluation.outputs(), json);
                 Known known = known(evaluation, network)) {
             Map<String, Double> values = evaluation.measure(generated, known.reference, stage -> {});
-            report(asked, generated, known, values);
+            return result(asked, generated, known, values);
         }
-        return 0;
     }
 
     /** The network, made when it is needed first: features need none. */
@@ -223,11 +230,12 @@ final class EvaluateCommand implements Callable<Integer> {
         }
     }
 
-    private void report(Optional<Protocol> asked, FeatureSet generated, Known known, Map<String, Double> values) {
+    private EvaluationResult result(
+            Optional<Protocol> asked, FeatureSet generated, Known known, Map<String, Double> values) {
         List<String> differences = asked.map(
                         p -> p.differences(generated.size(), generated.preprocessing(), sampler, steps))
                 .orElse(List.of());
-        EvaluationResult result = new EvaluationResult(
+        return new EvaluationResult(
                 values,
                 asked.map(Protocol::name).orElse("none"),
                 differences,
@@ -243,7 +251,5 @@ final class EvaluateCommand implements Callable<Integer> {
                         guidance,
                         seed,
                         metricSeed));
-        System.out.print(json ? Yaml.toJson(result) + "\n" : result.text());
-        System.out.flush();
     }
 }
