@@ -77,8 +77,20 @@ final class TensorBytes implements AutoCloseable {
         return 4 * size + (64L << 20);
     }
 
+    /** Looks at a checksum. */
+    @FunctionalInterface
+    interface CrcCheck {
+        /** Throws if it is not the right one. */
+        void check(long crc) throws IOException;
+    }
+
     /** The numbers from a position on, as a new contiguous tensor of a shape; it belongs to the caller's scope. */
     Tensor tensor(ScalarType type, int itemBytes, long position, long... shape) throws IOException {
+        return tensor(type, itemBytes, position, null, shape);
+    }
+
+    /** The same, with a look at the checksum of its bytes, unless {@code check} is null. Pages are then loaded once for both. */
+    Tensor tensor(ScalarType type, int itemBytes, long position, CrcCheck check, long... shape) throws IOException {
         long bytes = itemBytes;
         for (long length : shape) {
             bytes = Math.multiplyExact(bytes, length);
@@ -89,11 +101,17 @@ final class TensorBytes implements AutoCloseable {
                     path + ": the file changed while it was open, it had " + size + " bytes and has " + channel.size());
         }
         boolean map = writable && bytes >= SMALLEST_MAP && bytes <= Integer.MAX_VALUE && position % itemBytes == 0;
-        return map ? mapped(type, position, bytes, shape) : copied(type, position, bytes, shape);
+        return map ? mapped(type, position, bytes, check, shape) : copied(type, position, bytes, check, shape);
     }
 
-    private Tensor mapped(ScalarType type, long position, long bytes, long... shape) throws IOException {
+    private Tensor mapped(ScalarType type, long position, long bytes, CrcCheck check, long... shape)
+            throws IOException {
         MappedByteBuffer map = channel.map(MapMode.PRIVATE, position, bytes);
+        if (check != null) {
+            CRC32 crc = new CRC32();
+            crc.update(map.duplicate());
+            check.check(crc.getValue());
+        }
         try (BytePointer data = new BytePointer(map);
                 TensorOptions options = new TensorOptions(type)) {
             LiveMaps.keep(data, map);
@@ -101,8 +119,10 @@ final class TensorBytes implements AutoCloseable {
         }
     }
 
-    private Tensor copied(ScalarType type, long position, long bytes, long... shape) throws IOException {
+    private Tensor copied(ScalarType type, long position, long bytes, CrcCheck check, long... shape)
+            throws IOException {
         Tensor tensor = Tensors.empty(type, shape);
+        CRC32 crc = new CRC32();
         try (Scope scope = Scope.open()) {
             Pointer data = tensor.data_ptr();
             for (long done = 0; done < bytes; ) {
@@ -110,8 +130,14 @@ final class TensorBytes implements AutoCloseable {
                 ByteBuffer buffer =
                         new BytePointer(data).getPointer(done).capacity(part).asByteBuffer();
                 readFully(channel, buffer, position + done);
+                if (check != null) {
+                    crc.update(buffer.flip());
+                }
                 done += part;
             }
+        }
+        if (check != null) {
+            check.check(crc.getValue());
         }
         return tensor;
     }

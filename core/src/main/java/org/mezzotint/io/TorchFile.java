@@ -288,13 +288,9 @@ public final class TorchFile implements TensorFile {
         }
         Place place = places.get(view.storage().key());
         try (Scope scope = Scope.open()) {
-            if (place.entry != null && checked.add(view.storage().key())) {
-                zip.checkCrc(place.entry);
-            }
             Tensor numbers = numbers(name, view, place, span);
             return scope.keep(isPlain(view) ? numbers : torch.as_strided(numbers, view.size(), view.stride()));
         } catch (IOException e) {
-            checked.remove(view.storage().key());
             throw new CheckpointException(InputException.message("read", file.path(), e), e);
         }
     }
@@ -304,11 +300,30 @@ public final class TorchFile implements TensorFile {
         TorchType type = view.type();
         long[] shape = isPlain(view) ? view.size() : new long[] {span};
         long begin = view.offset() * type.bytes();
+        TensorBytes.CrcCheck check = null;
+        if (place.entry != null
+                && place.entry.crc() != 0
+                && !checked.contains(view.storage().key())) {
+            if (place.entry.stored() && span * type.bytes() == place.entry.bytes()) {
+                check = crc -> ZipDirectory.checkCrc(place.entry, crc);
+            } else {
+                zip.checkCrc(place.entry);
+            }
+        }
+        Tensor numbers = read(name, view, place, begin, check, shape);
+        checked.add(view.storage().key());
+        return numbers;
+    }
+
+    private Tensor read(
+            String name, TorchNames.View view, Place place, long begin, TensorBytes.CrcCheck check, long... shape)
+            throws IOException {
+        TorchType type = view.type();
         if (place.entry == null || place.entry.stored()) {
             if (type == TorchType.BOOL) {
-                file.checkBooleans(name, place.position + begin, span);
+                file.checkBooleans(name, place.position + begin, view.span());
             }
-            return file.tensor(type.scalar(), type.bytes(), place.position + begin, shape);
+            return file.tensor(type.scalar(), type.bytes(), place.position + begin, check, shape);
         }
         try (InputStream in = zip.open(place.entry)) {
             in.skipNBytes(begin);

@@ -281,7 +281,8 @@ final class ZipDirectory {
         }
     }
 
-    private static void checkCrc(Entry entry, long crc) throws ZipException {
+    /** Requires that a checksum is an entry's. */
+    static void checkCrc(Entry entry, long crc) throws ZipException {
         if (entry.crc != 0 && crc != entry.crc) {
             throw new ZipException("the entry " + quoted(entry.name) + " is damaged: its CRC-32 must be "
                     + Long.toHexString(entry.crc) + ", got " + Long.toHexString(crc));
