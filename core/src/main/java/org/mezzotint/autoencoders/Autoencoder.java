@@ -71,7 +71,7 @@ public sealed interface Autoencoder extends AutoCloseable permits AutoencoderKL,
     /**
      * A fingerprint of configuration and weights, so that latents can name the network they are from. Neither precision
      * nor device change it, as long as the weights were read from a file of float32 or a shorter type. Reads every
-     * weight: a second or two for Stable Diffusion's.
+     * weight: some seconds for Stable Diffusion's.
      *
      * @return 64 hexadecimal digits (SHA-256)
      */

@@ -162,14 +162,14 @@ public record Pieces(int tilePixels, int overlapPixels, int batch) {
     }
 
     /** Cells first … end − 1 of a latent's side. */
-    private record Span(long first, long end) {
+    record Span(long first, long end) {
         long length() {
             return end - first;
         }
     }
 
     /** The fewest tiles that cover a side and overlap enough, at even distances. */
-    private List<Span> spans(String side, long cells, int factor) {
+    List<Span> spans(String side, long cells, int factor) {
         if (cells * factor <= tilePixels) {
             return List.of(new Span(0, cells));
         }
@@ -192,7 +192,7 @@ public record Pieces(int tilePixels, int overlapPixels, int batch) {
     }
 
     /** A weight for each pixel of each tile; those of all tiles over one pixel add up to 1. */
-    private static List<double[]> weights(List<Span> spans, int out) {
+    static List<double[]> weights(List<Span> spans, int out) {
         double[] total = new double[Math.toIntExact(last(spans) * out)];
         List<double[]> all = new ArrayList<>();
         for (int k = 0; k < spans.size(); k++) {

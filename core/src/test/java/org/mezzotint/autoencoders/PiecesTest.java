@@ -70,6 +70,22 @@ class PiecesTest {
     }
 
     @Test
+    void tilesLieEvenlyAndTheirWeightsRiseLinearlyOverTheOverlap() {
+        List<Pieces.Span> two = Pieces.tiles(8, 4).spans("width", 6, 2);
+        assertThat(two).containsExactly(new Pieces.Span(0, 4), new Pieces.Span(2, 6));
+        List<double[]> weights = Pieces.weights(two, 2);
+        assertThat(weights.get(0)).containsExactly(1, 1, 1, 1, 0.875, 0.625, 0.375, 0.125);
+        assertThat(weights.get(1)).containsExactly(0.125, 0.375, 0.625, 0.875, 1, 1, 1, 1);
+        assertThat(Pieces.weights(Pieces.tiles(8, 0).spans("width", 8, 2), 1).get(1))
+                .containsExactly(1, 1, 1, 1);
+
+        assertThat(Pieces.tiles(8, 4).spans("width", 4, 2)).containsExactly(new Pieces.Span(0, 4));
+        assertThat(Pieces.tiles(8, 4).spans("width", 11, 2))
+                .extracting(Pieces.Span::first)
+                .containsExactly(0L, 1L, 3L, 5L, 7L);
+    }
+
+    @Test
     void oneTileThatCoversThePictureIsTheWholePicture() {
         try (AutoencoderKL kl = TestAutoencoders.kl(Precision.FLOAT64)) {
             Tensor x = rng.normal(ScalarType.Double, 1, 3, 16, 24);
