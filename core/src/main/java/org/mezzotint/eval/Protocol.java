@@ -49,10 +49,11 @@ public record Protocol(
             50_000,
             ResizeMode.K_DIFFUSION,
             Set.of(Metric.FID, Metric.IS),
-            List.of("the training set (FFHQ-1024, ImageNet-256)"),
+            List.of("not stated; the training set is usual (FFHQ-1024, ImageNet-256)"),
             "not stated",
             "50 of two network calls (ImageNet-256)",
-            "FFHQ-1024 also with 5,000 pictures; FDD and KDD need DINOv2 features made elsewhere");
+            "FFHQ-1024 also with 5,000 pictures; FDD and KDD need DINOv2 features made elsewhere; the resize mode is that of"
+                    + " k-diffusion's own evaluation");
 
     /** DiffiT in pixel space: EDM's protocol. */
     public static final Protocol DIFFIT_EDM = new Protocol(
@@ -76,7 +77,7 @@ public record Protocol(
             List.of("ImageNet's training set (FID train)", "ImageNet's validation set (FID eval)"),
             "DDPM with interpolated variance 0.2",
             "512",
-            "the paper states no resize mode; that of the TensorFlow graph is assumed");
+            "our sources state no resize mode (that of the TensorFlow graph is assumed), and 1000 steps for guided pictures");
 
     /** All of them. */
     public static final List<Protocol> ALL = List.of(DIT, HDIT, DIFFIT_EDM, SIMPLE_DIFFUSION);

@@ -63,7 +63,8 @@ class EvaluationTest {
                 FeatureFile ours = FeatureFile.open(generated);
                 FeatureFile theirs = FeatureFile.open(reference)) {
             Set<Metric> all = Metric.parse("fid,sfid,kid,is, pr");
-            Map<String, Double> values = Evaluation.of(all).measure(ours, of(theirs), stages::add);
+            Evaluation evaluation = new Evaluation(all, 10, 1000, 10, false, 2020);
+            Map<String, Double> values = evaluation.measure(ours, of(theirs), stages::add);
             assertThat(values)
                     .containsOnlyKeys(
                             "fid",
@@ -85,7 +86,7 @@ class EvaluationTest {
                     .isEqualTo(FrechetDistance.between(ours.moments("spatial"), theirs.moments("spatial")));
             assertThat(values.get("kid"))
                     .as("subsets shrink to the smaller set")
-                    .isEqualTo(KernelDistance.subsets(x, y, 100, 70, 2020).mean());
+                    .isEqualTo(KernelDistance.subsets(x, y, 10, 70, 2020).mean());
             assertThat(values.get("is"))
                     .isEqualTo(InceptionScore.of(ours.all("logits"), 10).mean());
             PrecisionRecall three = PrecisionRecall.measure(y, x, new PrecisionRecall.Setting(3, false))
