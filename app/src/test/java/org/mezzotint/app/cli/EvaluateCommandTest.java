@@ -2,6 +2,7 @@ package org.mezzotint.app.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -18,6 +19,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.mezzotint.data.PictureSet;
 import org.mezzotint.eval.FrechetDistance;
 import org.mezzotint.eval.ReferenceStats;
 import org.mezzotint.io.Npz;
@@ -140,10 +142,13 @@ class EvaluateCommandTest {
         assertThat(facts.get("sampler").textValue()).isEqualTo("not stated");
         assertThat(Cli.files(shared.resolve("cache"))).hasSize(2);
         JsonNode again = json(evaluate("--kid-subset-size", "2", "--is-shuffle", "--metric-seed", "3"));
-        assertThat(again.get("values").get("fid")).as("from the cache").isEqualTo(result.get("values").get("fid"));
+        assertThat(again.get("values").get("fid"))
+                .as("from the cache")
+                .isEqualTo(result.get("values").get("fid"));
         assertThat(again.get("values").get("kid"))
                 .isNotEqualTo(result.get("values").get("kid"));
-        assertThat(again.get("values").get("is")).isNotEqualTo(result.get("values").get("is"));
+        assertThat(again.get("values").get("is"))
+                .isNotEqualTo(result.get("values").get("is"));
     }
 
     @Test
@@ -166,8 +171,44 @@ class EvaluateCommandTest {
         assertThat(fid(clean)).isNotCloseTo(fid, within(1e-4 * fid));
     }
 
+    /** As ADM's files: statistics for FID, and pictures of the same set for what needs features. */
+    @Test
+    void referenceWithStatisticsAndPicturesGivesBoth() throws IOException {
+        Path adm = folder.resolve("adm.npz");
+        try (Scope scope = Scope.open();
+                PictureSet set = PictureSet.open(theirs)) {
+            long[] levels = new long[set.size() * 16 * 16 * 3];
+            for (int i = 0; i < levels.length; i++) {
+                levels[i] = set.read(i / 768).rgb()[i % 768] & 0xFF;
+            }
+            Tensor pictures = Tensors.of(levels).view(set.size(), 16, 16, 3).to(ScalarType.Byte);
+            Tensor mu = Tensors.empty(ScalarType.Float, 2048).zero_();
+            Tensor sigma = Tensors.empty(ScalarType.Double, 2048, 2048).zero_();
+            Npz.write(adm, Map.of("arr_0", pictures, "mu", mu, "sigma", sigma));
+        }
+        JsonNode both = json(Cli.run(
+                "evaluate",
+                ours,
+                "--reference",
+                adm,
+                "--weights",
+                weights,
+                "--metrics",
+                "fid,kid",
+                "--kid-subsets",
+                "3",
+                "--json"));
+        JsonNode plain = json(evaluate());
+        assertThat(both.get("values").get("kid").doubleValue())
+                .isCloseTo(plain.get("values").get("kid").doubleValue(), withinPercentage(1));
+        assertThat(both.get("values").get("fid").doubleValue())
+                .isGreaterThan(1.5 * plain.get("values").get("fid").doubleValue());
+        assertThat(both.get("facts").get("referencePictures").intValue()).isEqualTo(4);
+    }
+
     private static double fid(String text) {
-        String line = text.lines().filter(each -> each.startsWith("fid")).findFirst().orElseThrow();
+        String line =
+                text.lines().filter(each -> each.startsWith("fid")).findFirst().orElseThrow();
         return Double.parseDouble(line.replace("fid", "").strip());
     }
 
