@@ -3,6 +3,7 @@ package org.mezzotint.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
+import javax.imageio.ImageIO;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -24,6 +26,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.mezzotint.data.Dataset;
+import org.mezzotint.data.ImageFolder;
+import org.mezzotint.data.PictureOptions;
 import org.mezzotint.data.Subset;
 import org.mezzotint.io.InputException;
 import org.mezzotint.io.Yaml;
@@ -454,6 +458,19 @@ class TrainerTest {
         assertThatThrownBy(() -> run(folder.resolve("run"), config, false, () -> false))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("the model has 7 classes, the data set has 4");
+    }
+
+    @Test
+    void labelVectorsAreNoClasses() throws IOException {
+        BufferedImage picture = new BufferedImage(8, 8, BufferedImage.TYPE_3BYTE_BGR);
+        ImageIO.write(picture, "png", folder.resolve("a.png").toFile());
+        Files.writeString(folder.resolve("dataset.json"), "{\"labels\": [[\"a.png\", [0.5, 0.5]]]}");
+        try (Dataset vectors = ImageFolder.open(folder, PictureOptions.rgb(8, 8))) {
+            assertThatThrownBy(() -> Trainer.checkDataset(config(), vectors))
+                    .isInstanceOf(InputException.class)
+                    .hasMessage("the model has 4 classes, the data set has vectors of 2 numbers in place of classes"
+                            + " (set model.numClasses)");
+        }
     }
 
     @Test
