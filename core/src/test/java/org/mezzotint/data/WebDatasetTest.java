@@ -282,6 +282,19 @@ class WebDatasetTest extends DatasetContract {
     }
 
     @Test
+    void headerWithAWrongChecksumIsNamedByItsPlace() throws IOException {
+        Path tar = tar("whole.tar", samples(0, 2));
+        byte[] bytes = Files.readAllBytes(tar);
+        int second = 512 + (TestPictures.png(9, 7, 0).length + 511) / 512 * 512;
+        assertThat(bytes[second + 5]).isEqualTo((byte) '0');
+        bytes[second + 5] = '3'; // 000003.cls: another label for another picture
+        Files.write(tar, bytes);
+        assertThatExceptionOfType(InputException.class)
+                .isThrownBy(() -> open(tar))
+                .withMessage(tar + ": not a readable tar: the header at byte " + second + " has a wrong checksum");
+    }
+
+    @Test
     void changedHeadersGiveAnErrorOfOneLineOrTheWholeTar() throws IOException {
         String longName = "n".repeat(150) + ".png";
         Map<String, byte[]> files = samples(0, 2);
@@ -306,7 +319,7 @@ class WebDatasetTest extends DatasetContract {
         assertThat(errors).isGreaterThan(50);
     }
 
-    /** Eight gigabytes are promised, as the name of a file: nothing of that size may be asked for. */
+    /** A name of 3 MiB; one of gigabytes is read as little. */
     @Test
     void longNameThatWouldFillTheMemoryIsRefused() throws IOException {
         Path path = temp.resolve("names.tar");
