@@ -38,7 +38,10 @@ final class SweepCommand implements Callable<Integer> {
     private static final int COLUMNS = 8;
     private static final int MOST_AXES = 2;
 
-    @Parameters(index = "0", paramLabel = "MODEL", description = "as sample takes it; a run's folder for checkpoint and ema")
+    @Parameters(
+            index = "0",
+            paramLabel = "MODEL",
+            description = "as sample takes it; a run's folder for checkpoint and ema")
     private Path model;
 
     @Parameters(index = "1..*", arity = "0..*", paramLabel = "OPTIONS", description = "options of sample, after --")
@@ -57,7 +60,11 @@ final class SweepCommand implements Callable<Integer> {
     @Option(names = "--out", paramLabel = "DIR", required = true, description = "folder of the results")
     private Path out;
 
-    @Option(names = "--seeds", paramLabel = "RANGES", defaultValue = "0-63", description = "of each setting (default: 0-63)")
+    @Option(
+            names = "--seeds",
+            paramLabel = "RANGES",
+            defaultValue = "0-63",
+            description = "of each setting (default: 0-63)")
     private String seeds;
 
     @Option(names = "--reference", paramLabel = "REF", description = "measure against this, as evaluate does")
@@ -130,12 +137,16 @@ final class SweepCommand implements Callable<Integer> {
         if (axes.size() > MOST_AXES) {
             throw new IllegalArgumentException("--over may be given once or twice, got " + axes.size());
         }
-        Set<String> options = new CommandLine(new SampleCommand()).getCommandSpec().optionsMap().keySet();
+        Set<String> options = new CommandLine(new SampleCommand())
+                .getCommandSpec()
+                .optionsMap()
+                .keySet();
         for (Axis axis : axes) {
             boolean special = axis.name().equals("checkpoint") || axis.name().equals("ema");
-            if (!special && (!options.contains("--" + axis.name()) || axis.name().matches("out|grid|seeds"))) {
-                throw new IllegalArgumentException("--over: " + axis.name()
-                        + " is neither an option of sample nor checkpoint nor ema");
+            if (!special
+                    && (!options.contains("--" + axis.name()) || axis.name().matches("out|grid|seeds"))) {
+                throw new IllegalArgumentException(
+                        "--over: " + axis.name() + " is neither an option of sample nor checkpoint nor ema");
             }
         }
         List<String> names = axes.stream().map(Axis::name).toList();
@@ -210,8 +221,7 @@ final class SweepCommand implements Callable<Integer> {
                     from = out.resolve("ema=" + value + ".safetensors");
                     int code = Files.isRegularFile(from)
                             ? 0
-                            : Main.execute(
-                                    "ema", model.toString(), "--sigma-rel", value, "--out", from.toString());
+                            : Main.execute("ema", model.toString(), "--sigma-rel", value, "--out", from.toString());
                     if (code != 0) {
                         return code;
                     }
@@ -233,8 +243,8 @@ final class SweepCommand implements Callable<Integer> {
                 EvaluationResult before =
                         Yaml.fromJson(Files.readString(file), file.toString(), EvaluationResult.class);
                 if (!before.facts().reference().startsWith(reference + ":")) {
-                    throw new InputException(out + " was measured against " + before.facts().reference()
-                            + ": choose another folder for " + reference);
+                    throw new InputException(out + " was measured against "
+                            + before.facts().reference() + ": choose another folder for " + reference);
                 }
                 return before;
             } catch (IOException e) {
@@ -243,7 +253,13 @@ final class SweepCommand implements Callable<Integer> {
         }
         EvaluateCommand command = new EvaluateCommand();
         List<String> words = new ArrayList<>(List.of(
-                pictures(cell).toString(), "--reference", reference.toString(), "--metrics", metrics, "--resize", resize));
+                pictures(cell).toString(),
+                "--reference",
+                reference.toString(),
+                "--metrics",
+                metrics,
+                "--resize",
+                resize));
         words.addAll(List.of("--cache", out.resolve("features").toString(), "--seed", seeds));
         if (weights != null) {
             words.addAll(List.of("--weights", weights.toString()));
@@ -263,19 +279,21 @@ final class SweepCommand implements Callable<Integer> {
             EvaluationResult result = results.get(i);
             lines.append("| ").append(String.join(" | ", cells.get(i).values()));
             for (String column : columns) {
-                lines.append(String.format(Locale.ROOT, " | %.6g", result.values().get(column)));
+                lines.append(
+                        String.format(Locale.ROOT, " | %.6g", result.values().get(column)));
             }
             lines.append(" |\n");
         }
         EvaluationResult.Facts facts = results.get(0).facts();
-        return lines + String.format(
-                Locale.ROOT,
-                "%n%d pictures a setting, seeds %s, reference %s, extractor %s, resize %s%n",
-                facts.pictures(),
-                seeds,
-                facts.reference(),
-                facts.extractor(),
-                facts.resize());
+        return lines
+                + String.format(
+                        Locale.ROOT,
+                        "%n%d pictures a setting, seeds %s, reference %s, extractor %s, resize %s%n",
+                        facts.pictures(),
+                        seeds,
+                        facts.reference(),
+                        facts.extractor(),
+                        facts.resize());
     }
 
     /** One plot a metric where the first setting is a number; a line for each value of the second. */
@@ -285,7 +303,8 @@ final class SweepCommand implements Callable<Integer> {
         }
         for (String metric : results.get(0).values().keySet()) {
             Plot plot = new Plot(axes.get(0).name(), metric);
-            List<String> lines = axes.size() == 1 ? List.of(metric) : axes.get(1).values();
+            List<String> lines =
+                    axes.size() == 1 ? List.of(metric) : axes.get(1).values();
             for (String line : lines) {
                 List<Double> xs = new ArrayList<>();
                 List<Double> ys = new ArrayList<>();

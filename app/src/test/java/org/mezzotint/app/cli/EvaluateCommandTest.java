@@ -10,7 +10,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -26,7 +25,6 @@ import org.mezzotint.io.Npz;
 import org.mezzotint.io.Png;
 import org.mezzotint.io.Safetensors;
 import org.mezzotint.tensor.Rng;
-import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Tensors;
 
@@ -44,35 +42,7 @@ class EvaluateCommandTest {
     /** A network of random weights, and two small sets of pictures. */
     @BeforeAll
     static void make() throws IOException {
-        weights = shared.resolve("inception.safetensors");
-        JsonNode names = new ObjectMapper()
-                .readTree(Path.of("../core/src/test/resources/golden/inception/state-dict-pytorch-fid.json")
-                        .toFile())
-                .get("tensors");
-        try (Scope scope = Scope.open();
-                Rng rng = new Rng(1)) {
-            Map<String, Tensor> state = new LinkedHashMap<>();
-            for (JsonNode entry : names) {
-                String name = entry.get("name").textValue();
-                if (!name.endsWith("num_batches_tracked")) {
-                    long[] shape = new long[entry.get("shape").size()];
-                    for (int i = 0; i < shape.length; i++) {
-                        shape[i] = entry.get("shape").get(i).longValue();
-                    }
-                    Tensor tensor = Tensors.empty(ScalarType.Float, shape);
-                    if (name.endsWith("running_var") || name.endsWith("bn.weight")) {
-                        tensor.fill_(Scalars.of(1));
-                    } else if (shape.length == 1) {
-                        tensor.zero_();
-                    } else {
-                        rng.fillNormal(tensor);
-                        tensor.mul_(Scalars.of(Math.sqrt(2.0 * shape[0] / tensor.numel())));
-                    }
-                    state.put(name, tensor);
-                }
-            }
-            Safetensors.write(weights, state, Map.of());
-        }
+        weights = RandomInception.write(shared.resolve("inception.safetensors"));
         ours = Files.createDirectories(shared.resolve("ours"));
         SplittableRandom random = new SplittableRandom(2);
         for (int i = 0; i < 3; i++) {

@@ -44,8 +44,21 @@ class SweepCommandTest {
         Cli.run("sample", run, "--seeds", "10-12", "--out", reference).ok();
         Path out = folder.resolve("swept");
         Object[] command = {
-            "sweep", run, "--over", "checkpoint=72,88", "--seeds", "0-2", "--reference", reference, "--weights", weights,
-            "--out", out, "--", "--steps", "2"
+            "sweep",
+            run,
+            "--over",
+            "checkpoint=72,88",
+            "--seeds",
+            "0-2",
+            "--reference",
+            reference,
+            "--weights",
+            weights,
+            "--out",
+            out,
+            "--",
+            "--steps",
+            "2"
         };
         Cli first = Cli.run(command).ok();
         assertThat(first.out()).contains("| checkpoint | fid |").contains("3 pictures a setting, seeds 0-2");
@@ -65,7 +78,8 @@ class SweepCommandTest {
     @Test
     void wrongSettingsAreNamed() {
         Path out = folder.resolve("swept");
-        Cli.run("sweep", run, "--over", "guidence=1,2", "--out", out).fails(2, "guidence is neither an option of sample");
+        Cli.run("sweep", run, "--over", "guidence=1,2", "--out", out)
+                .fails(2, "guidence is neither an option of sample");
         Cli.run("sweep", run, "--over", "guidance", "--out", out).fails(2, "--over must be name=values");
         Cli.run("sweep", run, "--over", "guidance=1,1", "--out", out).fails(2, "each value once");
         Cli.run("sweep", run, "--over", "guidance=1", "--over", "guidance=2", "--out", out)
