@@ -26,7 +26,8 @@ import org.mezzotint.tensor.Scope;
  *
  * <p>One file holds all averages of one moment, {@code ema0.<parameter>}, {@code ema1.<parameter>} … in the order of their
  * lengths; header entries are {@code format} = {@code mezzotint-ema-snapshot}, {@code format_version} = {@code 1} and
- * {@code snapshot} = {@link Content} as JSON. Tensors that training does not change are not in it.
+ * {@code snapshot} = {@link Content} as JSON. Tensors that training does not change, frozen parameters among them,
+ * are not in it.
  */
 public final class EmaSnapshots {
     private static final String FORMAT = "mezzotint-ema-snapshot";

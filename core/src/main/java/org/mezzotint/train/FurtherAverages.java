@@ -6,7 +6,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.io.CheckpointException;
@@ -28,22 +27,21 @@ final class FurtherAverages implements AutoCloseable {
      * Copies the weights.
      *
      * @param rule says how many there are
-     * @param weights by name; every average has their names and shapes
-     * @param learning names of those that training changes
+     * @param weights that training changes, by name; every average has their names and shapes
      */
-    FurtherAverages(Ema.PostHoc rule, Map<String, Tensor> weights, Set<String> learning) {
+    FurtherAverages(Ema.PostHoc rule, Map<String, Tensor> weights) {
         this.rule = rule;
         scope = Scope.owner();
         for (int i = 1; i < rule.sigmaRels().size(); i++) {
             Map<String, Tensor> average = new LinkedHashMap<>();
             weights.forEach((name, weight) -> average.put(name, weight.detach().clone()));
             averages.add(average);
-            lists.add(new TensorList(learning.stream().map(average::get).toList()));
+            lists.add(new TensorList(new ArrayList<>(average.values())));
         }
         scope.leave();
     }
 
-    /** One update of each from the learning weights, in the order of their names. */
+    /** One update of each from the weights, in the order of their names. */
     void update(TensorList weights, long update) {
         for (int i = 0; i < lists.size(); i++) {
             Ops.foreachLerp(lists.get(i), weights, 1 - rule.decay(i + 1, update));

@@ -101,7 +101,7 @@ public final class PostHocEma {
                         bundle.load(ModelBundle.Weights.RAW, config.training().precision(), cpu);
                 Model average =
                         bundle.load(ModelBundle.Weights.EMA, config.training().precision(), cpu)) {
-            EmaSnapshots.sum(used, fit.factors(), average.trainable());
+            EmaSnapshots.sum(used, fit.factors(), TrainState.learning(config, average));
             Map<String, Object> sections = TrainState.sections(
                     config,
                     progress,

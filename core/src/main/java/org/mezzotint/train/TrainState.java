@@ -87,7 +87,7 @@ public final class TrainState implements AutoCloseable {
         scope.leave();
         averageScope = scope;
         further = training.ema() instanceof Ema.PostHoc rule
-                ? Optional.of(new FurtherAverages(rule, model.trainable(), learning.keySet()))
+                ? Optional.of(new FurtherAverages(rule, learning))
                 : Optional.empty();
     }
 
@@ -153,10 +153,12 @@ public final class TrainState implements AutoCloseable {
      */
     public static TrainState imported(TrainConfig config, Device device, Progress progress, Imported from) {
         try (Init blank = Init.blank(config.training().precision(), device)) {
-            TrainState state = new TrainState(
-                    config, config.model().create(blank), config.model().create(blank), progress);
-            copy(from.weights(), state.model.state());
-            copy(from.average(), state.average.state());
+            Model model = config.model().create(blank);
+            Model average = config.model().create(blank);
+            copy(from.weights(), model.state());
+            copy(from.average(), average.state());
+            TrainState state =
+                    new TrainState(config, model, average, progress); // further averages start as the weights
             state.optimizer.restore(from.moments()::get, progress.step());
             return state;
         }
@@ -239,11 +241,18 @@ public final class TrainState implements AutoCloseable {
         further.ifPresent(averages -> averages.update(optimizer.parameterList(), progress.step()));
     }
 
-    /** All averages of the weights, by parameter; more than one only with {@link Ema.PostHoc}. */
+    /** All averages of the weights that learn, by parameter; more than one only with {@link Ema.PostHoc}. */
     List<Map<String, Tensor>> averages() {
-        List<Map<String, Tensor>> all = new ArrayList<>(List.of(average.trainable()));
+        List<Map<String, Tensor>> all = new ArrayList<>(List.of(learning(config, average)));
         further.ifPresent(averages -> all.addAll(averages.all()));
         return all;
+    }
+
+    /** The parameters of a model that the recipe does not freeze. */
+    static Map<String, Tensor> learning(TrainConfig config, Model model) {
+        Map<String, Tensor> learning = new LinkedHashMap<>(model.trainable());
+        learning.keySet().removeIf(config.training()::isFrozen);
+        return learning;
     }
 
     void advance(int images, long skipped) {

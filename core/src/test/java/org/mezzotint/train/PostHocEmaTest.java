@@ -32,6 +32,7 @@ import org.mezzotint.io.CheckpointException;
 import org.mezzotint.io.InputException;
 import org.mezzotint.io.Safetensors;
 import org.mezzotint.io.Yaml;
+import org.mezzotint.models.Model;
 import org.mezzotint.tensor.Scalars;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Tensors;
@@ -294,6 +295,38 @@ class PostHocEmaTest {
                         new EmaSnapshots.Content(40, List.of(0.2)),
                         new EmaSnapshots.Content(80, List.of(0.2)),
                         new EmaSnapshots.Content(88, List.of(0.2)));
+    }
+
+    /** Fine-tuning sets the weights after the state was made; what is frozen stays as it was set. */
+    @Test
+    void frozenParametersAreThoseOfTheModelInEveryAverage() {
+        TrainConfig config = config("training.frozen", "[\"blocks.0.*\"]");
+        Path out = folder.resolve("run");
+        RunDirectory directory = RunDirectory.create(out, config);
+        try (Dataset all = config.data().open(Optional.empty(), 8, 8, 3);
+                TrainState state = Trainer.start(config, all.fingerprint(), 2, CPU)) {
+            try (Scope scope = Scope.open();
+                    NoGradGuard noGrad = new NoGradGuard()) {
+                for (Model model : List.of(state.model(), state.average())) {
+                    model.trainable().forEach((name, tensor) -> {
+                        if (name.startsWith("blocks.0.")) {
+                            tensor.fill_(Scalars.of(0.25));
+                        }
+                    });
+                }
+            }
+            try (Trainer trainer = new Trainer(directory, state, all, Optional.empty(), List.of())) {
+                trainer.run(() -> false);
+            }
+        }
+        Path snapshot = out.resolve("snapshots/000000088.safetensors");
+        try (Safetensors file = Safetensors.open(snapshot)) {
+            assertThat(file.names()).isNotEmpty().noneMatch(name -> name.contains("blocks.0."));
+        }
+        Path bundle = folder.resolve("rebuilt.safetensors");
+        PostHocEma.rebuild(directory, 0.1, OptionalLong.empty(), bundle);
+        assertThat(content(bundle, "ema.blocks.0.")).containsOnly(0.25);
+        assertThat(content(bundle, "ema.blocks.1.")).isEqualTo(content(snapshot, "ema1.blocks.1."));
     }
 
     @Test
