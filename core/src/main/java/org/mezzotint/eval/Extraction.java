@@ -1,15 +1,11 @@
 package org.mezzotint.eval;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -68,7 +64,7 @@ public final class Extraction implements FeatureSet {
                 "preprocessing " + preprocessing,
                 "outputs " + dims,
                 "pictures " + size + " " + pictures.fingerprint());
-        folder = cache.map(parent -> parent.resolve(hash(key)));
+        folder = cache.map(parent -> parent.resolve(new ContentHash().add(key).hex()));
     }
 
     /**
@@ -189,17 +185,6 @@ public final class Extraction implements FeatureSet {
             if (!fits) {
                 throw new InputException(file(part) + " holds other features: remove it");
             }
-        }
-    }
-
-    private static String hash(String text) {
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            return HexFormat.of()
-                    .formatHex(digest.digest(text.getBytes(StandardCharsets.UTF_8)))
-                    .substring(0, 24);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
         }
     }
 

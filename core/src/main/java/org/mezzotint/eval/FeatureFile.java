@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.io.InputException;
 import org.mezzotint.io.TensorFile;
 import org.mezzotint.tensor.Scope;
+import org.mezzotint.tensor.Tensors;
 
 /**
  * Vectors that were made elsewhere, by any extractor: an npz or safetensors file with one array (N, D) of real numbers, of
@@ -20,6 +21,9 @@ import org.mezzotint.tensor.Scope;
 public final class FeatureFile implements FeatureSet {
     private static final List<String> OUTPUTS =
             List.of(FeatureExtractor.FEATURES, FeatureExtractor.SPATIAL, FeatureExtractor.LOGITS);
+
+    /** Rows that are hashed at once. */
+    private static final long BLOCK = 4096;
 
     private final TensorFile file;
     private final Map<String, String> names;
@@ -106,6 +110,24 @@ public final class FeatureFile implements FeatureSet {
     @Override
     public String extractor() {
         return file.source();
+    }
+
+    /**
+     * Identifies the vectors: SHA-256 of all of them as float32.
+     *
+     * @return 16 hexadecimal digits
+     */
+    public String id() {
+        ContentHash hash = new ContentHash();
+        dims.keySet()
+                .forEach(output -> forEachBlock(output, all -> {
+                    for (long from = 0; from < all.size(0); from += BLOCK) {
+                        try (Scope scope = Scope.open()) {
+                            hash.add(Tensors.floats(all.narrow(0, from, Math.min(BLOCK, all.size(0) - from))));
+                        }
+                    }
+                }));
+        return hash.hex();
     }
 
     @Override

@@ -1,13 +1,7 @@
 package org.mezzotint.eval;
 
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Collections;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -163,20 +157,9 @@ public final class Inception implements FeatureExtractor {
 
     /** SHA-256 over names and float32 values in the order of names, so that all forms of a file with equal content agree. */
     private static String hash(Map<String, Tensor> weights) {
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            new TreeMap<>(weights).forEach((name, tensor) -> {
-                digest.update(name.getBytes(StandardCharsets.UTF_8));
-                float[] values = Tensors.floats(tensor);
-                ByteBuffer bytes =
-                        ByteBuffer.allocate(Float.BYTES * values.length).order(ByteOrder.LITTLE_ENDIAN);
-                bytes.asFloatBuffer().put(values);
-                digest.update(bytes);
-            });
-            return HexFormat.of().formatHex(digest.digest()).substring(0, 16);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
+        ContentHash hash = new ContentHash();
+        new TreeMap<>(weights).forEach((name, tensor) -> hash.add(name).add(Tensors.floats(tensor)));
+        return hash.hex();
     }
 
     @Override

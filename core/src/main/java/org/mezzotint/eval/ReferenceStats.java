@@ -1,11 +1,6 @@
 package org.mezzotint.eval;
 
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -122,18 +117,9 @@ public record ReferenceStats(Moments features, Optional<Moments> spatial) {
      * @return 16 hexadecimal digits
      */
     public String id() {
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            for (Tensor tensor : new Tensor[] {features.mean(), features.covariance()}) {
-                double[] values = Tensors.doubles(tensor);
-                ByteBuffer bytes =
-                        ByteBuffer.allocate(Double.BYTES * values.length).order(ByteOrder.LITTLE_ENDIAN);
-                bytes.asDoubleBuffer().put(values);
-                digest.update(bytes);
-            }
-            return HexFormat.of().formatHex(digest.digest()).substring(0, 16);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
+        return new ContentHash()
+                .add(Tensors.doubles(features.mean()))
+                .add(Tensors.doubles(features.covariance()))
+                .hex();
     }
 }

@@ -159,6 +159,16 @@ class EvaluationTest {
                 assertThat(features.size()).isEqualTo(3);
                 assertThat(Tensors.doubles(features.all("features"))).containsExactly(1, 2, 3, 4, 5, 7);
                 assertThat(features.extractor()).isEqualTo(file.toString());
+                assertThat(features.id()).matches("[0-9a-f]{16}");
+                Path other = folder.resolve("other.npz");
+                Npz.write(other, Map.of("x", matrix.to(ScalarType.Float)));
+                try (FeatureFile same = FeatureFile.open(other)) {
+                    assertThat(same.id()).isEqualTo(features.id());
+                }
+                Npz.write(other, Map.of("x", matrix.add(Scalars.of(1))));
+                try (FeatureFile different = FeatureFile.open(other)) {
+                    assertThat(different.id()).isNotEqualTo(features.id());
+                }
             }
             Npz.write(file, Map.of("a", matrix, "b", matrix));
             assertThatThrownBy(() -> FeatureFile.open(file))

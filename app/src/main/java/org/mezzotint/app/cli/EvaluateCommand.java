@@ -1,12 +1,6 @@
 package org.mezzotint.app.cli;
 
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -189,10 +183,10 @@ final class EvaluateCommand implements Callable<Integer> {
         Optional<ReferenceStats> stats = statistics ? Optional.of(ReferenceStats.read(reference)) : Optional.empty();
         Set<String> outputs = evaluation.referenceOutputs(stats);
         if (kind == ExtractorOptions.Kind.FEATURES) {
-            FeatureSet features = FeatureFile.open(reference);
+            FeatureFile features = FeatureFile.open(reference);
             return new Known(
                     new Evaluation.Reference(Optional.empty(), Optional.of(features)),
-                    reference + ":" + hash(reference),
+                    reference + ":" + features.id(),
                     features.size());
         }
         if (kind == ExtractorOptions.Kind.STATISTICS || (statistics && outputs.isEmpty())) {
@@ -212,21 +206,6 @@ final class EvaluateCommand implements Callable<Integer> {
     private static String fingerprint(Path pictures) {
         try (PictureSet set = PictureSet.open(pictures)) {
             return set.fingerprint().substring(0, 16);
-        }
-    }
-
-    private static String hash(Path file) {
-        try (InputStream in = Files.newInputStream(file)) {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            byte[] chunk = new byte[1 << 16];
-            for (int read = in.read(chunk); read >= 0; read = in.read(chunk)) {
-                digest.update(chunk, 0, read);
-            }
-            return HexFormat.of().formatHex(digest.digest()).substring(0, 16);
-        } catch (IOException e) {
-            throw new InputException("cannot read " + file + ": " + InputException.reason(e), e);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
         }
     }
 

@@ -2,6 +2,7 @@ package org.mezzotint.app.cli;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import org.bytedeco.pytorch.Device;
@@ -66,7 +67,7 @@ final class ExtractorOptions {
         if (!Files.exists(path)) {
             throw new InputException("no such file or folder: " + path);
         }
-        if (Files.isDirectory(path) || path.toString().endsWith(".zip")) {
+        if (Files.isDirectory(path) || path.toString().toLowerCase(Locale.ROOT).endsWith(".zip")) {
             return Kind.PICTURES;
         }
         try (TensorFile file = TensorFile.open(path)) {
