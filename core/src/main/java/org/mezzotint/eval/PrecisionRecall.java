@@ -34,7 +34,7 @@ public record PrecisionRecall(Setting setting, double precision, double recall, 
     public static final Setting DENSITY_COVERAGE = new Setting(5, true);
 
     private static final int ROWS = 1024;
-    private static final int COLUMNS = 4096;
+    private static final int COLUMNS = 2048;
     /** Candidates beyond the k-th neighbour that are kept, so that nearly tied ones can be told apart exactly. */
     private static final int SPARE = 8;
 

@@ -59,7 +59,7 @@ class PrecisionRecallGoldenTest {
     @Test
     void blocksAgreeWithPlainLoops() {
         int n = 1100;
-        int m = 4110;
+        int m = 2060;
         float[] real = lattice(n, 1);
         float[] fake = lattice(m, 2);
         try (Scope scope = Scope.open()) {
