@@ -130,6 +130,19 @@ public final class Safetensors implements TensorFile {
         }
     }
 
+    @Override
+    public boolean read(String name, Tensor target) {
+        SafetensorsHeader.Entry entry = entry(name);
+        if (entry.type() == SafetensorsHeader.Type.BOOL) {
+            return false;
+        }
+        try {
+            return bytes.read(target, entry.type().scalar(), header.dataStart() + entry.begin(), null);
+        } catch (IOException e) {
+            throw new CheckpointException(InputException.message("read", bytes.path(), e), e);
+        }
+    }
+
     /** Bytes of a tensor. */
     long bytes(String name) {
         return entry(name).end() - entry(name).begin();

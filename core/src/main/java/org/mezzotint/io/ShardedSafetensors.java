@@ -167,6 +167,11 @@ public final class ShardedSafetensors implements TensorFile {
         return file(name).tensor(name);
     }
 
+    @Override
+    public boolean read(String name, Tensor target) {
+        return file(name).read(name, target);
+    }
+
     /**
      * The texts and numbers below {@code metadata} in the index.
      *

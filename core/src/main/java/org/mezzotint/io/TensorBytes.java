@@ -104,6 +104,46 @@ final class TensorBytes implements AutoCloseable {
         return map ? mapped(type, position, bytes, check, shape) : copied(type, position, bytes, check, shape);
     }
 
+    /** A private map of a file that became shorter would lengthen it again. */
+    private void checkSize() throws IOException {
+        if (channel.size() != size) {
+            throw new CheckpointException(
+                    path + ": the file changed while it was open, it had " + size + " bytes and has " + channel.size());
+        }
+    }
+
+    /**
+     * Fills the memory of a tensor from a position on, if it is contiguous, on the CPU and of the type of the numbers.
+     *
+     * @return false if it is not, and nothing was done
+     */
+    boolean read(Tensor target, ScalarType type, long position, CrcCheck check) throws IOException {
+        if (Tensors.type(target) != type || !target.is_contiguous() || !target.is_cpu()) {
+            return false;
+        }
+        checkSize();
+        CRC32 crc = new CRC32();
+        try (Scope scope = Scope.open()) {
+            long bytes = target.nbytes();
+            Pointer data = target.data_ptr();
+            for (long done = 0; done < bytes; ) {
+                // Small enough that the checksum finds them in the processor's cache.
+                int part = (int) Math.min(bytes - done, CHUNK / 2);
+                ByteBuffer buffer =
+                        new BytePointer(data).getPointer(done).capacity(part).asByteBuffer();
+                readFully(channel, buffer, position + done);
+                if (check != null) {
+                    crc.update(buffer.flip());
+                }
+                done += part;
+            }
+        }
+        if (check != null) {
+            check.check(crc.getValue());
+        }
+        return true;
+    }
+
     private Tensor mapped(ScalarType type, long position, long bytes, CrcCheck check, long... shape)
             throws IOException {
         MappedByteBuffer map = channel.map(MapMode.PRIVATE, position, bytes);

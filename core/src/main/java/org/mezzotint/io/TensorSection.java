@@ -52,6 +52,11 @@ record TensorSection(TensorFile file, String name, Set<String> names) implements
     }
 
     @Override
+    public boolean read(String each, Tensor target) {
+        return file.read(name + "." + each, target);
+    }
+
+    @Override
     public Map<String, String> metadata() {
         return file.metadata();
     }

@@ -300,22 +300,48 @@ public final class TorchFile implements TensorFile {
         TorchType type = view.type();
         long[] shape = isPlain(view) ? view.size() : new long[] {span};
         long begin = view.offset() * type.bytes();
-        TensorBytes.CrcCheck check = null;
-        if (place.entry != null
-                && place.entry.crc() != 0
-                && !checked.contains(view.storage().key())) {
-            if (place.entry.stored() && span * type.bytes() == place.entry.bytes()) {
-                check = crc -> ZipDirectory.checkCrc(place.entry, crc);
-            } else {
-                zip.checkCrc(place.entry);
-            }
-        }
-        Tensor numbers = read(name, view, place, begin, check, shape);
+        TensorBytes.CrcCheck check = check(view, place);
+        Tensor numbers = load(name, view, place, begin, check, shape);
         checked.add(view.storage().key());
         return numbers;
     }
 
-    private Tensor read(
+    @Override
+    public boolean read(String name, Tensor target) {
+        TorchNames.View view = view(name);
+        Place place = places.get(view.storage().key());
+        boolean packed = place.entry != null && !place.entry.stored();
+        if (view.span() == 0 || packed || view.type() == TorchType.BOOL || !isPlain(view)) {
+            return false;
+        }
+        try {
+            long position = place.position + view.offset() * view.type().bytes();
+            boolean done = file.read(target, view.type().scalar(), position, check(view, place));
+            if (done) {
+                checked.add(view.storage().key());
+            }
+            return done;
+        } catch (IOException e) {
+            throw new CheckpointException(InputException.message("read", file.path(), e), e);
+        }
+    }
+
+    /** The check that is left to do when the view is read: null if there is none, or it was done here. */
+    private TensorBytes.CrcCheck check(TorchNames.View view, Place place) throws IOException {
+        if (place.entry == null
+                || place.entry.crc() == 0
+                || checked.contains(view.storage().key())) {
+            return null;
+        }
+        if (place.entry.stored() && view.span() * view.type().bytes() == place.entry.bytes()) {
+            return crc -> ZipDirectory.checkCrc(place.entry, crc);
+        }
+        zip.checkCrc(place.entry);
+        checked.add(view.storage().key());
+        return null;
+    }
+
+    private Tensor load(
             String name, TorchNames.View view, Place place, long begin, TensorBytes.CrcCheck check, long... shape)
             throws IOException {
         TorchType type = view.type();

@@ -6,7 +6,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Predicate;
 import org.bytedeco.pytorch.Device;
-import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.io.CheckpointException;
 import org.mezzotint.io.Safetensors;
@@ -14,7 +13,6 @@ import org.mezzotint.io.TensorCheck;
 import org.mezzotint.io.Yaml;
 import org.mezzotint.models.layers.Init;
 import org.mezzotint.tensor.Precision;
-import org.mezzotint.tensor.Scope;
 
 /**
  * A model in one safetensors file: weights under their state-dict names, their moving average under {@code ema.} and the
@@ -212,13 +210,7 @@ public final class ModelBundle implements AutoCloseable {
         Predicate<String> otherWeights =
                 name -> state.containsKey(name.startsWith(EMA) ? name.substring(EMA.length()) : name);
         TensorCheck.require("does not fit its configuration", expected, file, otherWeights);
-        try (NoGradGuard noGrad = new NoGradGuard()) {
-            state.forEach((name, tensor) -> {
-                try (Scope scope = Scope.open()) {
-                    tensor.copy_(file.tensor(prefix + name));
-                }
-            });
-        }
+        state.forEach((name, tensor) -> file.copyTo(prefix + name, tensor));
     }
 
     @Override

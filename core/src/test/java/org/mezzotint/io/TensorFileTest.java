@@ -7,9 +7,16 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.mezzotint.tensor.Scope;
@@ -36,6 +43,50 @@ class TensorFileTest {
             assertThat(b).isInstanceOf(TorchFile.class);
             assertThat(c).isInstanceOf(NpzFile.class);
             assertThat(c.shape("arr_0")).containsExactly(0, 1, 1, 3);
+        }
+    }
+
+    @Test
+    void copiesIntoTensorsOfAnyTypeAndStride() throws IOException {
+        try (Scope scope = Scope.open()) {
+            Tensor values = torch.rand(new long[] {600, 500});
+            Map<String, Tensor> tensors = new LinkedHashMap<>();
+            tensors.put("a.w", values);
+            tensors.put("a.mask", values.gt(new Scalar(0.5)));
+            tensors.put("a.empty", values.slice(0, new LongOptional(0), new LongOptional(0), 1));
+            Path safetensors = folder.resolve("w.safetensors");
+            Path torchFile = folder.resolve("w.pt");
+            Path index = folder.resolve("w.json");
+            Safetensors.write(safetensors, tensors, Map.of());
+            TorchFile.write(torchFile, tensors);
+            Files.writeString(
+                    index,
+                    "{\"weight_map\":{\"a.w\":\"w.safetensors\",\"a.mask\":\"w.safetensors\",\"a.empty\":\"w.safetensors\"}}");
+            for (Path path : List.of(safetensors, torchFile, index)) {
+                try (TensorFile file = TensorFile.open(path)) {
+                    TensorFile section = file.section("a");
+                    Tensor plain = torch.zeros(600, 500);
+                    Tensor parameter = torch.zeros(600, 500).set_requires_grad(true);
+                    Tensor turned = torch.zeros(500, 600).t();
+                    Tensor wide = torch.zeros(600, 500).to(ScalarType.Double);
+                    Tensor mask = torch.zeros(600, 500).to(ScalarType.Bool);
+                    Tensor empty = torch.zeros(0, 500);
+                    assertThat(section.read("w", plain)).isTrue();
+                    assertThat(section.read("w", turned)).isFalse();
+                    assertThat(section.read("w", wide)).isFalse();
+                    for (Tensor target : List.of(plain.zero_(), parameter, turned, wide)) {
+                        section.copyTo("w", target);
+                        assertThat(target.detach().to(ScalarType.Float).equal(values))
+                                .isTrue();
+                    }
+                    section.copyTo("mask", mask);
+                    assertThat(mask.equal(tensors.get("a.mask"))).isTrue();
+                    section.copyTo("empty", empty);
+                    assertThatThrownBy(() -> section.copyTo("w", empty))
+                            .isInstanceOf(IllegalArgumentException.class)
+                            .hasMessage("the target of \"w\" must have the shape [600, 500], got [0, 500]");
+                }
+            }
         }
     }
 

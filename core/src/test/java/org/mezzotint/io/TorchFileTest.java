@@ -222,6 +222,9 @@ class TorchFileTest {
                     assertThatThrownBy(() -> read.tensor("w"))
                             .isInstanceOf(CheckpointException.class)
                             .hasMessageContaining("the entry \"archive/data/0\" is damaged: its CRC-32 must be ");
+                    assertThatThrownBy(() -> read.copyTo("w", ramp(n, ScalarType.Float)))
+                            .isInstanceOf(CheckpointException.class)
+                            .hasMessageContaining("the entry \"archive/data/0\" is damaged: its CRC-32 must be ");
                 }
             }
         }
