@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.io.CheckpointException;
 import org.mezzotint.io.Safetensors;
 import org.mezzotint.io.Yaml;
@@ -46,11 +47,45 @@ public final class AutoencoderBundle implements AutoCloseable {
      * @param autoencoder whose weights are written
      */
     public static void write(Path path, Autoencoder autoencoder) {
+        write(path, autoencoder.config(), autoencoder.state());
+    }
+
+    /**
+     * Writes a bundle of tensors that no network holds, in their own number types.
+     *
+     * @param path of the file, replaced if it exists
+     * @param config of the autoencoder
+     * @param weights by the network's names
+     */
+    public static void write(Path path, AutoencoderConfig config, Map<String, Tensor> weights) {
         Map<String, String> header = new LinkedHashMap<>();
         header.put("format", FORMAT);
         header.put("format_version", VERSION);
-        header.put(SECTION, Yaml.toJson(autoencoder.config()));
-        Safetensors.write(path, autoencoder.state(), header);
+        header.put(SECTION, Yaml.toJson(config));
+        Safetensors.write(path, weights, header);
+    }
+
+    /**
+     * Whether a file says that it is an autoencoder bundle.
+     *
+     * @param path of a safetensors file
+     * @return false for another one
+     */
+    public static boolean is(Path path) {
+        try (Safetensors file = Safetensors.open(path)) {
+            return FORMAT.equals(file.metadata().get("format"));
+        }
+    }
+
+    /**
+     * The file's tensors, in their own number types.
+     *
+     * @return by the network's names, in the caller's scope
+     */
+    public Map<String, Tensor> tensors() {
+        Map<String, Tensor> tensors = new LinkedHashMap<>();
+        file.names().forEach(name -> tensors.put(name, file.tensor(name)));
+        return tensors;
     }
 
     /**

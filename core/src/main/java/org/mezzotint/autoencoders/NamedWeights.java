@@ -13,7 +13,7 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.io.CheckpointException;
-import org.mezzotint.io.Safetensors;
+import org.mezzotint.io.TensorFile;
 import org.mezzotint.models.layers.Init;
 import org.mezzotint.tensor.Precision;
 import org.mezzotint.tensor.Scope;
@@ -27,7 +27,7 @@ final class NamedWeights {
     private final Map<String, Entry> entries = new LinkedHashMap<>();
     private final List<String> problems = new ArrayList<>();
 
-    private record Entry(Safetensors file, String name) {}
+    private record Entry(TensorFile file, String name) {}
 
     /**
      * Starts without tensors.
@@ -44,7 +44,7 @@ final class NamedWeights {
      * @param file open until the network is built
      * @param rename from the file's name to the network's; empty for a tensor of something else
      */
-    void add(Safetensors file, Function<String, Optional<String>> rename) {
+    void add(TensorFile file, Function<String, Optional<String>> rename) {
         for (String name : file.names()) {
             rename.apply(name).ifPresent(ours -> {
                 Entry twin = entries.putIfAbsent(ours, new Entry(file, name));

@@ -1,10 +1,12 @@
 package org.mezzotint.autoencoders;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import org.bytedeco.pytorch.Device;
 import org.mezzotint.io.CheckpointException;
-import org.mezzotint.io.Safetensors;
+import org.mezzotint.io.TensorFile;
 import org.mezzotint.tensor.Precision;
 
 /**
@@ -13,14 +15,17 @@ import org.mezzotint.tensor.Precision;
  */
 public final class PublishedAutoencoders {
     private static final String CONFIG = "config.json";
-    private static final String WEIGHTS = "diffusion_pytorch_model.safetensors";
+    private static final List<String> WEIGHTS = List.of(
+            "diffusion_pytorch_model.safetensors",
+            "diffusion_pytorch_model.safetensors.index.json",
+            "diffusion_pytorch_model.bin");
 
     private PublishedAutoencoders() {}
 
     /**
      * From a diffusers folder: an {@code AutoencoderKL} or an {@code AutoencoderTiny}, with old or new attention names.
      *
-     * @param folder with config.json and diffusion_pytorch_model.safetensors
+     * @param folder with config.json and weights
      * @param precision of the network
      * @param device where it shall live
      * @return owned by the caller
@@ -28,9 +33,25 @@ public final class PublishedAutoencoders {
      */
     public static Autoencoder diffusers(Path folder, Precision precision, Device device) {
         AutoencoderConfig config = DiffusersConfig.read(folder.resolve(CONFIG));
-        try (Safetensors file = Safetensors.open(folder.resolve(WEIGHTS))) {
-            return diffusers(folder.resolve(WEIGHTS).toString(), file, config, precision, device);
+        try (TensorFile file = TensorFile.open(weights(folder))) {
+            return diffusers(file.source(), file, config, precision, device);
         }
+    }
+
+    /**
+     * The file of a diffusers folder that holds the weights.
+     *
+     * @param folder of one model
+     * @return safetensors, the index of several, or a PyTorch file
+     * @throws CheckpointException if there is none
+     */
+    public static Path weights(Path folder) {
+        for (String name : WEIGHTS) {
+            if (Files.isRegularFile(folder.resolve(name))) {
+                return folder.resolve(name);
+            }
+        }
+        throw new CheckpointException(folder + " has no weights: none of " + String.join(", ", WEIGHTS));
     }
 
     /**
@@ -45,7 +66,7 @@ public final class PublishedAutoencoders {
      * @throws CheckpointException naming every missing, extra and mis-shaped tensor
      */
     public static Autoencoder diffusers(
-            String source, Safetensors file, AutoencoderConfig config, Precision precision, Device device) {
+            String source, TensorFile file, AutoencoderConfig config, Precision precision, Device device) {
         NamedWeights weights = new NamedWeights(source);
         weights.add(file, name -> Optional.of(AutoencoderNames.fromDiffusers(name)));
         return weights.build(config, precision, device);
@@ -64,7 +85,7 @@ public final class PublishedAutoencoders {
      * @throws CheckpointException naming every missing, extra and mis-shaped tensor
      */
     public static AutoencoderKL stableDiffusion(
-            String source, Safetensors file, AutoencoderKLConfig config, Precision precision, Device device) {
+            String source, TensorFile file, AutoencoderKLConfig config, Precision precision, Device device) {
         String prefix = file.names().stream().anyMatch(name -> name.startsWith(AutoencoderNames.SD_PREFIX))
                 ? AutoencoderNames.SD_PREFIX
                 : "";
@@ -95,8 +116,8 @@ public final class PublishedAutoencoders {
      */
     public static TinyAutoencoder taesd(
             String source,
-            Safetensors encoder,
-            Safetensors decoder,
+            TensorFile encoder,
+            TensorFile decoder,
             TinyAutoencoderConfig config,
             Precision precision,
             Device device) {

@@ -8,9 +8,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
+import org.mezzotint.autoencoders.PublishedAutoencoders;
 import org.mezzotint.data.LatentSpace;
 import org.mezzotint.io.AtomicFiles;
-import org.mezzotint.io.CheckpointException;
 import org.mezzotint.io.InputException;
 import org.mezzotint.io.Safetensors;
 import org.mezzotint.io.TensorFile;
@@ -22,10 +22,8 @@ public final class DiffusersFolder {
     /** The weights' file in a transformer's folder. */
     public static final String WEIGHTS = "diffusion_pytorch_model.safetensors";
 
-    private static final String CONFIG = "config.json";
+    static final String CONFIG = "config.json";
     private static final String INDEX = "model_index.json";
-    private static final List<String> WEIGHT_FILES =
-            List.of(WEIGHTS, WEIGHTS + ".index.json", "diffusion_pytorch_model.bin");
     private static final int LARGEST_JSON = 1 << 22;
     private static final int STEPS = 50;
     private static final double GUIDANCE = 4;
@@ -72,7 +70,7 @@ public final class DiffusersFolder {
                 STEPS,
                 GUIDANCE,
                 config.learnSigma());
-        try (TensorFile file = TensorFile.open(weights(folder))) {
+        try (TensorFile file = TensorFile.open(PublishedAutoencoders.weights(folder))) {
             Map<String, Tensor> theirs = DiTFiles.tensors(file, "");
             return new Checkpoint(
                     config,
@@ -109,16 +107,7 @@ public final class DiffusersFolder {
         return names.size() == config.numClasses() ? names : List.of();
     }
 
-    private static Path weights(Path folder) {
-        for (String name : WEIGHT_FILES) {
-            if (Files.isRegularFile(folder.resolve(name))) {
-                return folder.resolve(name);
-            }
-        }
-        throw new CheckpointException(folder + " has no weights: none of " + String.join(", ", WEIGHT_FILES));
-    }
-
-    private static String text(Path file) {
+    static String text(Path file) {
         try {
             if (Files.size(file) > LARGEST_JSON) {
                 throw new InputException(

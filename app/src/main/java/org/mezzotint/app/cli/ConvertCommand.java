@@ -2,12 +2,15 @@ package org.mezzotint.app.cli;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.global.torch;
+import org.mezzotint.convert.AutoencoderFormat;
 import org.mezzotint.convert.Checkpoint;
 import org.mezzotint.convert.ModelFormat;
 import org.mezzotint.convert.RunImport;
@@ -40,7 +43,8 @@ final class ConvertCommand implements Callable<Integer> {
             names = "--from",
             paramLabel = "FORM",
             required = true,
-            description = "mezzotint, dit, sit, diffusers or k-diffusion")
+            description =
+                    "mezzotint, dit, sit, diffusers or k-diffusion; of an autoencoder mezzotint, diffusers or sd-vae")
     private String from;
 
     @Option(
@@ -65,6 +69,10 @@ final class ConvertCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        Optional<AutoencoderFormat> autoencoder = autoencoder(from).filter(format -> format.isIn(in));
+        if (autoencoder.isPresent()) {
+            return autoencoder(autoencoder.get());
+        }
         ModelFormat source = format("--from", from, false);
         boolean run = to.equals(RUN);
         ModelFormat target = run ? null : format("--to", to, true);
@@ -96,11 +104,39 @@ final class ConvertCommand implements Callable<Integer> {
         return 0;
     }
 
+    private static Optional<AutoencoderFormat> autoencoder(String label) {
+        return Arrays.stream(AutoencoderFormat.values())
+                .filter(format -> format.label().equals(label))
+                .findFirst();
+    }
+
+    private int autoencoder(AutoencoderFormat source) {
+        AutoencoderFormat target = autoencoder(to)
+                .orElseThrow(() -> new IllegalArgumentException(
+                        "--to must be mezzotint, diffusers or sd-vae for an autoencoder, got " + to));
+        if (source == target) {
+            throw new IllegalArgumentException("--from and --to must differ, got " + from + " twice");
+        }
+        if (data != null) {
+            throw new IllegalArgumentException("--data is not for autoencoders, got " + data);
+        }
+        Settings told = new Settings(told());
+        try (Scope scope = Scope.open()) {
+            AutoencoderFormat.Content content = source.read(in, told);
+            told.finish();
+            target.write(content, out);
+            System.out.println("wrote " + out + ": an autoencoder of "
+                    + content.weights().size() + " tensors, read back and compared");
+        }
+        return 0;
+    }
+
     private static ModelFormat format(String option, String label, boolean runs) {
         List<String> labels = new ArrayList<>();
         for (ModelFormat format : ModelFormat.values()) {
             labels.add(format.label());
         }
+        labels.add(AutoencoderFormat.SD_VAE.label());
         if (runs) {
             labels.add(RUN);
         }
