@@ -88,7 +88,7 @@ final class NamedWeights {
             state.forEach((ours, tensor) -> {
                 try (Scope scope = Scope.open()) {
                     Entry entry = entries.get(ours);
-                    tensor.copy_(entry.file().tensor(entry.name()).view(tensor.shape()));
+                    tensor.copy_(entry.file().tensor(entry.name()).reshape(tensor.shape()));
                 }
             });
         }
