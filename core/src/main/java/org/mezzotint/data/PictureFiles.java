@@ -1,5 +1,7 @@
 package org.mezzotint.data;
 
+import java.awt.color.ColorSpace;
+import java.awt.color.ICC_ColorSpace;
 import java.awt.image.BufferedImage;
 import java.awt.image.ColorModel;
 import java.awt.image.IndexColorModel;
@@ -10,11 +12,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import javax.imageio.ImageIO;
+import javax.imageio.ImageReadParam;
 import javax.imageio.ImageReader;
+import javax.imageio.ImageTypeSpecifier;
 import javax.imageio.stream.ImageInputStream;
 import javax.imageio.stream.MemoryCacheImageInputStream;
 import org.mezzotint.io.InputException;
@@ -126,12 +132,26 @@ public final class PictureFiles {
             if (pixels > maxPixels) {
                 throw new RefusedException(tooManyPixels(width, height, maxPixels));
             }
-            BufferedImage image = reader.read(0);
+            ImageReadParam asStored = reader.getDefaultReadParam();
+            storedColours(reader).ifPresent(asStored::setDestinationType);
+            BufferedImage image = reader.read(0, asStored);
             if (cut[0]) {
                 throw new RefusedException("the file is cut short");
             }
             return new Picture(image.getWidth(), image.getHeight(), rgb(image));
         }
+    }
+
+    /** The JDK's JPEG reader converts to sRGB unless one asks for the colours of the file's own profile. */
+    private static Optional<ImageTypeSpecifier> storedColours(ImageReader reader) throws IOException {
+        for (Iterator<ImageTypeSpecifier> types = reader.getImageTypes(0); types.hasNext(); ) {
+            ImageTypeSpecifier type = types.next();
+            ColorSpace colours = type.getColorModel().getColorSpace();
+            if (colours instanceof ICC_ColorSpace && colours.getNumComponents() == 3 && !colours.isCS_sRGB()) {
+                return Optional.of(type);
+            }
+        }
+        return Optional.empty();
     }
 
     /** Says that a picture is above the limit, for a message that starts with its file. */

@@ -5,6 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.awt.color.ColorSpace;
+import java.awt.color.ICC_Profile;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.regex.Matcher;
@@ -171,5 +176,23 @@ class PictureFilesTest {
         assertThat(List.of("a.png", "A.JPG", "b.Jpeg", "c.WEBP", "d.GIF", "e.bmp", "x.y.png"))
                 .allMatch(PictureFiles::isPictureName);
         assertThat(List.of("png", "a.txt", "a.png.txt", "a", "")).noneMatch(PictureFiles::isPictureName);
+    }
+
+    /** Pillow's convert("RGB") does not look at the profile; the JDK's reader would turn the samples into sRGB. */
+    @Test
+    void aColourProfileChangesNothing() throws IOException {
+        byte[] plain = Golden.bytes("formats/images/rgb-420.jpg");
+        byte[] profile = ICC_Profile.getInstance(ColorSpace.CS_LINEAR_RGB).getData();
+        byte[] tag = "ICC_PROFILE\0\1\1".getBytes(StandardCharsets.ISO_8859_1);
+        ByteArrayOutputStream tagged = new ByteArrayOutputStream();
+        int start = 2 + 2 + (((plain[4] & 0xFF) << 8) + (plain[5] & 0xFF)); // behind the JFIF segment
+        tagged.write(plain, 0, start);
+        int length = 2 + tag.length + profile.length;
+        tagged.write(new byte[] {(byte) 0xFF, (byte) 0xE2, (byte) (length >> 8), (byte) length});
+        tagged.write(tag);
+        tagged.write(profile);
+        tagged.write(plain, start, plain.length - start);
+        assertThat(PictureFiles.decode("tagged", tagged.toByteArray(), LIMIT).rgb())
+                .isEqualTo(PictureFiles.decode("plain", plain, LIMIT).rgb());
     }
 }
