@@ -1,5 +1,6 @@
 package org.mezzotint.convert;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -9,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.autoencoders.Autoencoder;
 import org.mezzotint.autoencoders.AutoencoderBundle;
@@ -18,6 +20,7 @@ import org.mezzotint.autoencoders.AutoencoderNames;
 import org.mezzotint.autoencoders.DiffusersConfig;
 import org.mezzotint.autoencoders.LatentScale;
 import org.mezzotint.autoencoders.PublishedAutoencoders;
+import org.mezzotint.autoencoders.TinyAutoencoderConfig;
 import org.mezzotint.io.AtomicFiles;
 import org.mezzotint.io.CheckpointException;
 import org.mezzotint.io.InputException;
@@ -35,7 +38,9 @@ public enum AutoencoderFormat {
     /** A folder of Hugging Face's diffusers, with old or new names of the attention. */
     DIFFUSERS,
     /** Stable Diffusion's own names: the autoencoder alone, or inside of a whole model. */
-    SD_VAE;
+    SD_VAE,
+    /** A folder with the two files of a tiny autoencoder, {@code …encoder.pth} and {@code …decoder.pth}; read only. */
+    TAESD;
 
     private static final int NORM_GROUPS = 32;
 
@@ -61,6 +66,7 @@ public enum AutoencoderFormat {
                         && DiffusersFolder.text(path.resolve(DiffusersFolder.CONFIG))
                                 .contains("\"Autoencoder");
             case MEZZOTINT -> Files.isRegularFile(path) && AutoencoderBundle.is(path);
+            case TAESD -> true;
         };
     }
 
@@ -100,7 +106,44 @@ public enum AutoencoderFormat {
                             renamed(file, prefix, name -> AutoencoderNames.fromStableDiffusion(name, levels)));
                 }
             }
+            case TAESD -> {
+                Map<String, Tensor> both = new LinkedHashMap<>();
+                try (TensorFile encoder = TensorFile.open(half(path, "encoder"));
+                        TensorFile decoder = TensorFile.open(half(path, "decoder"))) {
+                    both.putAll(renamed(encoder, "", AutoencoderNames::fromTaesdEncoder));
+                    both.putAll(renamed(decoder, "", AutoencoderNames::fromTaesdDecoder));
+                    yield fitted(path, tiny(both), both);
+                }
+            }
         };
+    }
+
+    /** The one file of a folder whose name says which half it holds. */
+    private static Path half(Path folder, String which) {
+        if (!Files.isDirectory(folder)) {
+            throw new InputException(folder + " must be a folder with an encoder's and a decoder's file");
+        }
+        try (Stream<Path> files = Files.list(folder)) {
+            List<Path> found = files.filter(
+                            file -> file.getFileName().toString().matches(".*" + which + "\\.(pth|pt|safetensors)"))
+                    .toList();
+            if (found.size() != 1) {
+                throw new InputException(folder + " must hold one file whose name ends in " + which
+                        + " and .pth, .pt or .safetensors, got " + found.size());
+            }
+            return found.get(0);
+        } catch (IOException e) {
+            throw new InputException(InputException.message("read", folder, e), e);
+        }
+    }
+
+    /** The published shape whose names these are; where none is, that of the most common one, to list what differs. */
+    private static TinyAutoencoderConfig tiny(Map<String, Tensor> weights) {
+        int channels = weights.containsKey("decoder.layers.0.weight")
+                ? (int) weights.get("decoder.layers.0.weight").size(1)
+                : 4;
+        TinyAutoencoderConfig taef2 = TinyAutoencoderConfig.taef2();
+        return taef2.latentChannels() == channels ? taef2 : TinyAutoencoderConfig.taesd(channels);
     }
 
     /** What stands in front of the autoencoder's names: a training checkpoint and a whole model put something there. */
@@ -203,6 +246,7 @@ public enum AutoencoderFormat {
             case MEZZOTINT -> AutoencoderBundle.write(path, content.config(), content.weights());
             case DIFFUSERS -> writeFolder(content, path);
             case SD_VAE -> writeStableDiffusion(content, path);
+            case TAESD -> throw new InputException("a tiny autoencoder's two files are read only");
         }
         try (Scope scope = Scope.open()) {
             Map<String, Tensor> back = read(path, back(content)).weights();

@@ -6,17 +6,23 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.mezzotint.autoencoders.Autoencoder;
+import org.mezzotint.autoencoders.AutoencoderNames;
+import org.mezzotint.autoencoders.TinyAutoencoderConfig;
 import org.mezzotint.golden.Golden;
 import org.mezzotint.io.CheckpointException;
 import org.mezzotint.io.InputException;
 import org.mezzotint.io.Safetensors;
 import org.mezzotint.io.TensorFile;
 import org.mezzotint.io.TorchFile;
+import org.mezzotint.models.layers.Init;
+import org.mezzotint.tensor.Precision;
 import org.mezzotint.tensor.Scope;
 
 class AutoencoderFormatTest {
@@ -90,6 +96,33 @@ class AutoencoderFormatTest {
             Path whole = folder.resolve("whole.ckpt");
             TorchFile.write(whole, Map.of("state_dict", inside, "global_step", 7L));
             same(content, AutoencoderFormat.SD_VAE.read(whole, new Settings(Map.of("normGroups", "8"))));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {4, 32})
+    void theTwoFilesOfATinyAutoencoderAreOne(int channels) {
+        TinyAutoencoderConfig config =
+                channels == 32 ? TinyAutoencoderConfig.taef2() : TinyAutoencoderConfig.taesd(channels);
+        try (Scope scope = Scope.open();
+                Init init = Init.random(1, Precision.FLOAT32, new Device("cpu"));
+                Autoencoder network = config.create(init)) {
+            for (String half : new String[] {"encoder", "decoder"}) {
+                Map<String, Object> theirs = new LinkedHashMap<>();
+                network.state().forEach((name, tensor) -> {
+                    if (name.startsWith(half)) {
+                        theirs.put(AutoencoderNames.toTaesd(name), tensor.detach());
+                    }
+                });
+                TorchFile.write(folder.resolve("tiny_" + half + ".pth"), theirs);
+            }
+            AutoencoderFormat.Content read = AutoencoderFormat.TAESD.read(folder, Settings.none());
+            assertThat(read.config()).isEqualTo(config);
+            same(new AutoencoderFormat.Content(config, network.state()), read);
+            assertThatThrownBy(() -> AutoencoderFormat.TAESD.read(folder.resolve("tiny_encoder.pth"), Settings.none()))
+                    .hasMessageContaining("must be a folder");
+            assertThatThrownBy(() -> AutoencoderFormat.TAESD.write(read, folder.resolve("x")))
+                    .hasMessageContaining("read only");
         }
     }
 

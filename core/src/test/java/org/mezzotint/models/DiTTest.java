@@ -295,7 +295,7 @@ class DiTTest {
         assertThatThrownBy(
                         () -> new DiTConfig(4, 6, 3, 2, 12, 2, 3, 4, 5, true, true, null, DiTConfig.Convention.paper()))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("conditioning must be given");
+                .hasMessage("conditioning and convention must be given");
     }
 
     @Test
@@ -341,5 +341,13 @@ class DiTTest {
         assertThat(more.cost().macs() - plain.cost().macs()).isEqualTo(6L * 12 * 4 * 3);
         assertThat(small(0, DiTConfig.Conditioning.ADALN).inputs()).isEmpty();
         assertThat(more.inputs()).containsExactly("class");
+    }
+
+    @Test
+    void aConventionHasItsRange() {
+        assertThatThrownBy(() -> new DiTConfig.Convention(2, 1e-6))
+                .hasMessage("timeFrequencyShift must be 0 or 1, got 2");
+        assertThatThrownBy(() -> new DiTConfig.Convention(0, 0))
+                .hasMessage("mlpNormEpsilon must be above 0 and below 1, got 0.0");
     }
 }

@@ -44,7 +44,8 @@ final class ConvertCommand implements Callable<Integer> {
             paramLabel = "FORM",
             required = true,
             description =
-                    "mezzotint, dit, sit, diffusers or k-diffusion; of an autoencoder mezzotint, diffusers or sd-vae")
+                    "mezzotint, dit, sit, diffusers or k-diffusion; of an autoencoder mezzotint, diffusers, sd-vae or"
+                            + " taesd")
     private String from;
 
     @Option(
@@ -112,6 +113,7 @@ final class ConvertCommand implements Callable<Integer> {
 
     private int autoencoder(AutoencoderFormat source) {
         AutoencoderFormat target = autoencoder(to)
+                .filter(format -> format != AutoencoderFormat.TAESD)
                 .orElseThrow(() -> new IllegalArgumentException(
                         "--to must be mezzotint, diffusers or sd-vae for an autoencoder, got " + to));
         if (source == target) {
@@ -137,6 +139,7 @@ final class ConvertCommand implements Callable<Integer> {
             labels.add(format.label());
         }
         labels.add(AutoencoderFormat.SD_VAE.label());
+        labels.add(AutoencoderFormat.TAESD.label());
         if (runs) {
             labels.add(RUN);
         }
