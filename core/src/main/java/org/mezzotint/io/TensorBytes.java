@@ -23,6 +23,7 @@ import org.mezzotint.tensor.Tensors;
 /** An open file whose bytes become tensors: mapped where that is possible, else copied. */
 final class TensorBytes implements AutoCloseable {
     private static final int CHUNK = 1 << 20;
+    private static final int CACHED = 1 << 18;
     /** Below this a map costs more than a copy. */
     private static final long SMALLEST_MAP = 4096;
 
@@ -127,13 +128,16 @@ final class TensorBytes implements AutoCloseable {
             long bytes = target.nbytes();
             Pointer data = target.data_ptr();
             for (long done = 0; done < bytes; ) {
-                // Small enough that the checksum finds them in the processor's cache.
-                int part = (int) Math.min(bytes - done, CHUNK / 2);
+                int part = (int) Math.min(bytes - done, 1 << 30);
                 ByteBuffer buffer =
                         new BytePointer(data).getPointer(done).capacity(part).asByteBuffer();
-                readFully(channel, buffer, position + done);
-                if (check != null) {
-                    crc.update(buffer.flip());
+                for (int start = 0; start < part; start = buffer.limit()) {
+                    // The checksum finds the numbers in the processor's cache. On a second thread it took longer.
+                    buffer.limit(check == null ? part : Math.min(part, start + CACHED));
+                    readFully(channel, buffer, position + done + start);
+                    if (check != null) {
+                        crc.update(buffer.position(start));
+                    }
                 }
                 done += part;
             }
