@@ -83,8 +83,8 @@ final class LabelledPictures {
 
     private static String firstInRoot(List<Entry> pictures) {
         return pictures.stream()
+                .filter(picture -> picture.topFolder().isEmpty())
                 .map(Entry::name)
-                .filter(name -> !name.contains("/"))
                 .findFirst()
                 .orElseThrow();
     }

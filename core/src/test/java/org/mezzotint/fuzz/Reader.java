@@ -184,7 +184,9 @@ enum Reader {
     ZIP(Limit.PICTURE) {
         @Override
         List<byte[]> seeds() {
-            return files("formats/edm", ".zip");
+            List<byte[]> seeds = files("formats/edm", ".zip");
+            seeds.addAll(files("../fuzz", ".zip")); // found once
+            return seeds;
         }
 
         @Override
