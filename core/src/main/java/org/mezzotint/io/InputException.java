@@ -20,7 +20,7 @@ public class InputException extends RuntimeException {
      * @param message one line for the user
      */
     public InputException(String message) {
-        super(message);
+        super(unbroken(message));
     }
 
     /**
@@ -30,7 +30,12 @@ public class InputException extends RuntimeException {
      * @param cause what happened below
      */
     public InputException(String message, Throwable cause) {
-        super(message, cause);
+        super(unbroken(message), cause);
+    }
+
+    /** Names of files and of entries in archives may hold line breaks. */
+    private static String unbroken(String message) {
+        return message.replace('\n', ' ').replace('\r', ' ');
     }
 
     /**
