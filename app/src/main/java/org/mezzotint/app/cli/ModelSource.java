@@ -46,13 +46,12 @@ final class ModelSource implements AutoCloseable {
             if (wanted == ModelBundle.Weights.EMA && !has) {
                 throw new InputException(path + " holds no moving average: use the raw weights");
             }
+            scope.leave();
             return new ModelSource(path, scope, checkpoint, has && wanted != ModelBundle.Weights.RAW);
         } catch (RuntimeException e) {
             scope.leave();
             scope.close();
             throw e;
-        } finally {
-            scope.leave();
         }
     }
 
