@@ -255,6 +255,9 @@ public enum AutoencoderFormat {
                     throw new CheckpointException(path + " was not written right: " + name + " reads back otherwise");
                 }
             });
+        } catch (RuntimeException e) {
+            ModelFormat.remove(path, e);
+            throw e;
         }
     }
 

@@ -43,9 +43,10 @@ public final class DiTFiles {
      * @param file open
      * @param settings {@code heads} where the widths are not the paper's, {@code nullClass} where the table of labels is not
      *     ImageNet's, {@code height} and {@code width} where the positions are no square
+     * @param withTraining whether the state of the optimiser is read, where the file has it
      * @return tensors in the caller's scope
      */
-    public static Checkpoint read(TensorFile file, Settings settings) {
+    public static Checkpoint read(TensorFile file, Settings settings, boolean withTraining) {
         boolean training = SETS.stream().allMatch(set -> file.names().stream().anyMatch(name -> name.startsWith(set)));
         Map<String, Tensor> weights = tensors(file, training ? "model." : "");
         Map<String, Tensor> average = training ? tensors(file, "ema.") : Map.of();
@@ -58,7 +59,7 @@ public final class DiTFiles {
                 List.of(),
                 weights,
                 average,
-                training && file instanceof TorchFile torch && file.contains("opt.state.1.exp_avg")
+                withTraining && training && file instanceof TorchFile torch && file.contains("opt.state.1.exp_avg")
                         ? Optional.of(training(torch, weights))
                         : Optional.empty());
     }
@@ -231,6 +232,7 @@ public final class DiTFiles {
      */
     public static Map<String, Object> write(Checkpoint checkpoint) {
         DiTConfig config = published(checkpoint);
+        checkTask(checkpoint);
         if (!config.convention().equals(DiTConfig.Convention.paper())) {
             throw new InputException("the model follows diffusers' convention (" + config.convention()
                     + "): in the authors' code the same weights give other pictures");
@@ -244,7 +246,29 @@ public final class DiTFiles {
         return both;
     }
 
-    /** The configuration, which must be one of adaLN-Zero, predicting noise along the linear schedule. */
+    /** Their code knows one schedule, one target and one scale of latents. */
+    static void checkTask(Checkpoint checkpoint) {
+        if (!(checkpoint.diffusion() instanceof ScheduledDiffusion scheduled)
+                || !scheduled.schedule().equals(new NoiseSchedule.Linear(1000))
+                || scheduled.parameterization() != Parameterization.EPS) {
+            throw new InputException(
+                    "only a DiT that predicts noise along the linear schedule of 1000 steps can be written so,"
+                            + " got " + checkpoint.diffusion());
+        }
+        checkLatents(checkpoint);
+    }
+
+    /** Other scales than Stable Diffusion's have no place in their files. */
+    static void checkLatents(Checkpoint checkpoint) {
+        checkpoint.latents().ifPresent(space -> {
+            if (!space.shift().equals(List.of(0.0)) || !space.scale().equals(List.of(STABLE_DIFFUSION_SCALE))) {
+                throw new InputException("only latents of scale " + STABLE_DIFFUSION_SCALE
+                        + " without shift can be written so, got " + space.scale() + " and " + space.shift());
+            }
+        });
+    }
+
+    /** The configuration, which must be one that their code can build. */
     static DiTConfig published(Checkpoint checkpoint) {
         if (!(checkpoint.model() instanceof DiTConfig config)) {
             throw new InputException("only a DiT can be written so, got "

@@ -10,6 +10,7 @@ import java.util.Optional;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.autoencoders.PublishedAutoencoders;
 import org.mezzotint.data.LatentSpace;
+import org.mezzotint.diffusion.ScheduledDiffusion;
 import org.mezzotint.io.AtomicFiles;
 import org.mezzotint.io.InputException;
 import org.mezzotint.io.Safetensors;
@@ -129,6 +130,9 @@ public final class DiffusersFolder {
      */
     static Runnable prepare(Path path, Checkpoint checkpoint, Settings settings) {
         DiTConfig model = DiTFiles.published(checkpoint);
+        if (!(checkpoint.diffusion() instanceof ScheduledDiffusion)) {
+            throw new InputException("diffusers' DiT follows a schedule, got " + checkpoint.diffusion());
+        }
         DiTConfig.Convention told = settings.text("convention", model.convention(), DiffusersFolder::convention);
         Map<String, Object> config = DiffusersDiT.config(model.withConvention(told));
         Map<String, Tensor> theirs = DiffusersDiT.toTheirs(checkpoint.best(), model);

@@ -142,9 +142,9 @@ public final class DiffusersScheduler {
         f.only("euler_at_final", false);
         f.only("thresholding", false);
         f.only("variance_type", (Object) null);
+        f.only("lambda_min_clipped", Double.NEGATIVE_INFINITY);
         f.ignore(
                 "lower_order_final",
-                "lambda_min_clipped",
                 "dynamic_thresholding_ratio",
                 "sample_max_value",
                 "steps_offset",

@@ -32,12 +32,13 @@ public final class KDiffusionFiles {
      * Reads a file.
      *
      * @param file open
+     * @param withTraining whether the state of the optimiser is read, where the file has it
      * @return tensors in the caller's scope
      */
-    public static Checkpoint read(TensorFile file) {
+    public static Checkpoint read(TensorFile file, boolean withTraining) {
         String where = file.source();
         if (file instanceof TorchFile torch) {
-            return training(torch, where);
+            return training(torch, where, withTraining);
         }
         String json = file.metadata().get("config");
         if (json == null) {
@@ -81,7 +82,7 @@ public final class KDiffusionFiles {
                 false);
     }
 
-    private static Checkpoint training(TorchFile file, String where) {
+    private static Checkpoint training(TorchFile file, String where, boolean withTraining) {
         Map<String, Object> config = new LinkedHashMap<>();
         file.values().forEach((name, value) -> {
             if (name.startsWith("config.")) {
@@ -93,7 +94,7 @@ public final class KDiffusionFiles {
         }
         KDiffusionConfig fields = new KDiffusionConfig(new Fields(where, config), "config.");
         Map<String, Tensor> weights = DiTFiles.tensors(file, "model.");
-        Optional<Checkpoint.Training> state = file.contains("opt.state.0.exp_avg")
+        Optional<Checkpoint.Training> state = withTraining && file.contains("opt.state.0.exp_avg")
                 ? Optional.of(state(file, fields, weights, where))
                 : Optional.empty();
         Checkpoint read = of(fields, weights, DiTFiles.tensors(file, "model_ema."), state);

@@ -27,7 +27,7 @@ public enum ModelFormat {
     /** Our bundle, one safetensors file. */
     MEZZOTINT {
         @Override
-        Checkpoint content(Path path, Settings settings) {
+        Checkpoint content(Path path, Settings settings, boolean training) {
             try (ModelBundle bundle = ModelBundle.open(path)) {
                 return Checkpoint.of(bundle);
             }
@@ -48,9 +48,9 @@ public enum ModelFormat {
     /** facebookresearch/DiT. */
     DIT {
         @Override
-        Checkpoint content(Path path, Settings settings) {
+        Checkpoint content(Path path, Settings settings, boolean training) {
             try (TensorFile file = TensorFile.open(path)) {
-                return DiTFiles.read(file, settings);
+                return DiTFiles.read(file, settings, training);
             }
         }
 
@@ -68,7 +68,10 @@ public enum ModelFormat {
     /** SiT. */
     SIT {
         @Override
-        Checkpoint content(Path path, Settings settings) {
+        Checkpoint content(Path path, Settings settings, boolean training) {
+            if (training) {
+                throw new InputException("a file of SiT cannot become a run here, only a bundle");
+            }
             try (TensorFile file = TensorFile.open(path)) {
                 return SitFiles.read(file, settings);
             }
@@ -88,7 +91,7 @@ public enum ModelFormat {
     /** A folder of Hugging Face's diffusers: a whole DiTPipeline, or its {@code transformer}. */
     DIFFUSERS {
         @Override
-        Checkpoint content(Path path, Settings settings) {
+        Checkpoint content(Path path, Settings settings, boolean training) {
             return DiffusersFolder.read(path);
         }
 
@@ -110,9 +113,9 @@ public enum ModelFormat {
     /** k-diffusion: inference safetensors, and training checkpoints, which are read only. */
     K_DIFFUSION {
         @Override
-        Checkpoint content(Path path, Settings settings) {
+        Checkpoint content(Path path, Settings settings, boolean training) {
             try (TensorFile file = TensorFile.open(path)) {
-                return KDiffusionFiles.read(file);
+                return KDiffusionFiles.read(file, training);
             }
         }
 
@@ -128,7 +131,8 @@ public enum ModelFormat {
         }
     };
 
-    abstract Checkpoint content(Path path, Settings settings);
+    /** What a file holds; the optimiser's state only where it is asked for. */
+    abstract Checkpoint content(Path path, Settings settings, boolean training);
 
     /** Checks that the checkpoint can be written; what is left is to write it. */
     abstract Runnable prepare(Checkpoint checkpoint, Path path, Settings settings);
@@ -161,12 +165,29 @@ public enum ModelFormat {
      * @throws InputException if something else does not fit
      */
     public Checkpoint read(Path path, Settings settings) {
+        return read(path, settings, false);
+    }
+
+    /**
+     * Reads a training checkpoint of this family with its optimiser's state.
+     *
+     * @param path of the file
+     * @param settings what the file does not say
+     * @return its content; tensors in the caller's scope
+     * @throws CheckpointException naming every missing, extra and mis-shaped tensor
+     * @throws InputException if something else does not fit
+     */
+    public Checkpoint readTraining(Path path, Settings settings) {
+        return read(path, settings, true);
+    }
+
+    private Checkpoint read(Path path, Settings settings, boolean training) {
         if (!Files.exists(path)) {
             throw new InputException("not found: " + path);
         }
         Checkpoint checkpoint;
         try {
-            checkpoint = content(path, settings);
+            checkpoint = content(path, settings, training);
         } catch (IllegalArgumentException e) {
             throw new CheckpointException(path + " holds a model that cannot be: " + e.getMessage(), e);
         }
@@ -227,7 +248,7 @@ public enum ModelFormat {
         }
     }
 
-    private static void remove(Path path, RuntimeException cause) {
+    static void remove(Path path, RuntimeException cause) {
         try {
             if (Files.isDirectory(path)) {
                 AtomicFiles.deleteRecursively(path);
@@ -237,6 +258,15 @@ public enum ModelFormat {
         } catch (IOException e) {
             cause.addSuppressed(e);
         }
+    }
+
+    /**
+     * Whether a file of this family has room for the weights and their moving average.
+     *
+     * @return false where the average alone is written
+     */
+    public boolean holdsBoth() {
+        return this == MEZZOTINT || this == DIT || this == SIT;
     }
 
     /**

@@ -43,8 +43,8 @@ public final class RunImport {
         }
         Checkpoint.Training training = checkpoint.training().get();
         int batchSize = settings.required("batchSize", "the number of pictures a step is not in the file");
-        int duration =
-                settings.required("durationImages", "how many pictures the whole run shall see is not in the file");
+        long duration =
+                settings.requiredLong("durationImages", "how many pictures the whole run shall see is not in the file");
         settings.finish();
         TrainConfig config = recipe(checkpoint, training.recipe(), batchSize, duration);
         try (Dataset pictures = config.data()
@@ -54,17 +54,21 @@ public final class RunImport {
                         checkpoint.model().width(),
                         checkpoint.model().channels())) {
             Trainer.checkDataset(config, pictures);
+            if (checkpoint.latents().isPresent() && pictures.latents().isPresent()) {
+                checkpoint.latents().get().requireSame(pictures.latents().get(), "the checkpoint");
+            }
             TrainState.Progress progress = new TrainState.Progress(
                     training.steps() * batchSize, training.steps(), 0, pictures.fingerprint(), threads);
             TrainState.Imported from =
                     new TrainState.Imported(checkpoint.weights(), checkpoint.average(), training.moments());
             try (TrainState state = TrainState.imported(config, device, progress, from)) {
+                state.describe(pictures);
                 RunDirectory.create(root, state);
             }
         }
     }
 
-    private static TrainConfig recipe(Checkpoint checkpoint, Checkpoint.Recipe recipe, int batchSize, int duration) {
+    private static TrainConfig recipe(Checkpoint checkpoint, Checkpoint.Recipe recipe, int batchSize, long duration) {
         return new TrainConfig(
                 checkpoint.model(),
                 checkpoint.diffusion(),

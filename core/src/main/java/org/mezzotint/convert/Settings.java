@@ -49,6 +49,27 @@ public final class Settings {
     }
 
     /**
+     * A large whole number that only the user can know.
+     *
+     * @param name of the setting
+     * @param why what the file lacks, for the message
+     * @return at least 1
+     * @throws InputException if it is not given or no such number
+     */
+    public long requiredLong(String name, String why) {
+        asked.add(name);
+        String text = given.get(name);
+        if (text == null) {
+            throw new InputException(why + ": say --set " + name + "=…");
+        }
+        if (!text.matches("[1-9][0-9]{0,14}")) {
+            throw new InputException(
+                    "--set " + name + " must be a whole number of at least 1 and at most 15 digits, got " + text);
+        }
+        return Long.parseLong(text);
+    }
+
+    /**
      * A yes or no that only the user can know.
      *
      * @param name of the setting
@@ -98,7 +119,8 @@ public final class Settings {
 
     private static int whole(String name, String text) {
         if (!text.matches("[1-9][0-9]{0,8}")) {
-            throw new InputException("--set " + name + " must be a whole number of at least 1, got " + text);
+            throw new InputException(
+                    "--set " + name + " must be a whole number of at least 1 and at most 9 digits, got " + text);
         }
         return Integer.parseInt(text);
     }

@@ -34,7 +34,7 @@ public final class SitFiles {
      */
     public static Checkpoint read(TensorFile file, Settings settings) {
         Interpolant path = settings.text("interpolant", Interpolant.LINEAR, SitFiles::interpolant);
-        Checkpoint dit = DiTFiles.read(file, settings);
+        Checkpoint dit = DiTFiles.read(file, settings, false);
         return new Checkpoint(
                 dit.model(),
                 new FlowMatching(path, new FlowTime.Uniform(), 1, FlowMatching.Convention.SIT),
@@ -77,7 +77,14 @@ public final class SitFiles {
                     "only a model with diffusion.type flow-matching and convention sit can be written for"
                             + " SiT, got " + checkpoint.diffusion());
         }
-        DiTFiles.published(checkpoint);
+        if (flow.shift() != 1) {
+            throw new InputException("SiT's code knows no shift of times, got " + flow.shift());
+        }
+        if (!DiTFiles.published(checkpoint).convention().equals(DiTConfig.Convention.paper())) {
+            throw new InputException(
+                    "the model follows diffusers' convention: in SiT's code the same weights give other" + " pictures");
+        }
+        DiTFiles.checkLatents(checkpoint);
         if (checkpoint.average().isEmpty()) {
             return new LinkedHashMap<>(checkpoint.weights());
         }

@@ -63,6 +63,9 @@ public final class LatentSetWriter {
         } catch (IOException e) {
             throw new InputException(InputException.message("write", folder, e), e);
         }
+        if (Files.exists(LatentSet.shard(folder, 0))) {
+            throw new InputException(folder + " holds shards of latents but not what they are: choose another folder");
+        }
         AtomicFiles.writeString(unfinished, Yaml.toJson(plan));
         return new LatentSetWriter(folder, plan);
     }

@@ -3,6 +3,7 @@ package org.mezzotint.data;
 import java.util.List;
 import java.util.random.RandomGenerator;
 import org.bytedeco.pytorch.Tensor;
+import org.mezzotint.io.InputException;
 import org.mezzotint.io.Yaml;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Tensors;
@@ -131,6 +132,23 @@ public record LatentSpace(String autoencoder, int factor, List<Double> shift, Li
     public Tensor ofLatents(Tensor latents) {
         try (Scope scope = Scope.open()) {
             return scope.keep(latents.sub(column(shift, latents)).mul(column(scale, latents)));
+        }
+    }
+
+    /**
+     * Refuses latents that are not these.
+     *
+     * @param other what is given
+     * @param who what these belong to, for the message, such as {@code --init}
+     * @throws InputException if the autoencoder, the shift or the scale is another
+     */
+    public void requireSame(LatentSpace other, String who) {
+        if (!autoencoder.isEmpty() && !other.autoencoder.isEmpty() && !autoencoder.equals(other.autoencoder)) {
+            throw new InputException(who + " learned the latents of another autoencoder");
+        }
+        if (!shift.equals(other.shift) || !scale.equals(other.scale)) {
+            throw new InputException(who + " learned latents of scale " + scale + " and shift " + shift + ", given are "
+                    + other.scale + " and " + other.shift);
         }
     }
 

@@ -97,8 +97,8 @@ public sealed interface SigmaGrid {
             double last = times.time(times.max());
             for (int i = 0; i < n; i++) {
                 double time = spacing == Spacing.LINSPACE
-                        ? (n == 1 ? 0 : last * (n - 1 - i) / (n - 1))
-                        : Math.rint(last * (n - i) / n);
+                        ? (n == 1 ? 0 : i == 0 ? last : (n - 1 - i) * (last / (n - 1)))
+                        : (i == 0 ? last : Math.rint((n - i) * (last / n))); // NumPy's order: it decides half-way cases
                 double below = Math.floor(time);
                 double at = times.sigma(below);
                 sigmas[i] = at + (time - below) * (times.sigma(Math.min(below + 1, last)) - at);

@@ -81,7 +81,7 @@ public final class NearestPictures {
         try (Scope scope = Scope.open()) {
             Tensor samples = matrix(drawn, length); // (N, D)
             Tensor norms = samples.square().sum(1L).unsqueeze(1); // (N, 1)
-            int block = (int) Math.max(1, BLOCK_BYTES / Double.BYTES / length);
+            int block = (int) Math.max(1, BLOCK_BYTES / Double.BYTES / Math.max(length, drawn.size()));
             for (int first = 0; first < training.size(); first += block) {
                 int n = Math.min(block, training.size() - first);
                 try (Scope each = Scope.open()) {

@@ -2,6 +2,8 @@ package org.mezzotint.train;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.random.RandomGenerator;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -14,13 +16,15 @@ import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Tensors;
 
 /**
- * Pictures that are encoded whenever they are read: random crops and flips of the pictures reach the model, at the price of an
+ * Pictures that are encoded whenever they are read: random flips of the pictures themselves reach the model, at the price of an
  * encoder pass a picture. {@link LatentEncoding} does it once.
  */
 public final class EncodedDataset implements Dataset {
     private final Dataset pictures;
     private final Autoencoder autoencoder;
     private final LatentSpace space;
+    private final ReadWriteLock use = new ReentrantReadWriteLock();
+    private boolean closed;
 
     /**
      * Puts an autoencoder in front of pictures.
@@ -80,6 +84,18 @@ public final class EncodedDataset implements Dataset {
     public void read(int index, RandomGenerator random, float[] into, int offset) {
         float[] pixels = new float[pictures.channels() * pictures.height() * pictures.width()];
         pictures.read(index, random, pixels, 0);
+        use.readLock().lock();
+        try {
+            if (closed) {
+                throw new IllegalStateException("the data set is closed");
+            }
+            encode(pixels, random, into, offset);
+        } finally {
+            use.readLock().unlock();
+        }
+    }
+
+    private void encode(float[] pixels, RandomGenerator random, float[] into, int offset) {
         float[] mean;
         float[] logVariance;
         try (Scope scope = Scope.open();
@@ -106,8 +122,15 @@ public final class EncodedDataset implements Dataset {
         return space.fingerprint(pictures.fingerprint());
     }
 
+    /** Waits for pictures that are being encoded, so that the autoencoder may be closed afterwards. */
     @Override
     public void close() {
-        pictures.close();
+        use.writeLock().lock();
+        try {
+            closed = true;
+            pictures.close();
+        } finally {
+            use.writeLock().unlock();
+        }
     }
 }

@@ -10,9 +10,16 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.mezzotint.diffusion.DiffusionConfig;
+import org.mezzotint.diffusion.FlowMatching;
+import org.mezzotint.diffusion.NoiseSchedule;
+import org.mezzotint.diffusion.PreconditionedDiffusion;
+import org.mezzotint.diffusion.ScheduledDiffusion;
 import org.mezzotint.io.CheckpointException;
 import org.mezzotint.io.InputException;
 import org.mezzotint.io.NearestName;
+import org.mezzotint.models.DiTConfig;
+import org.mezzotint.models.HDiTConfig;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.tensor.Scope;
@@ -28,10 +35,12 @@ public final class FineTuning {
      * A trained model.
      *
      * @param config what it is built from
+     * @param diffusion what it was trained to do
      * @param weights by its names, in any floating-point type
      * @param classes names of its classes; empty where they are not known
      */
-    public record Source(ModelConfig config, Map<String, Tensor> weights, List<String> classes) {}
+    public record Source(
+            ModelConfig config, DiffusionConfig diffusion, Map<String, Tensor> weights, List<String> classes) {}
 
     /**
      * Where a class of the new data takes its row from.
@@ -111,6 +120,16 @@ public final class FineTuning {
                     + from.config().getClass().getSimpleName() + " for "
                     + config.getClass().getSimpleName());
         }
+        ModelConfig alike = inSizeOf(from.config(), config);
+        if (!alike.equals(config) && sameShapes(from, state, map)) {
+            throw new InputException(
+                    "--init is built otherwise than the recipe's model, in a way that no tensor shows: " + alike
+                            + " and " + config);
+        }
+        if (!sameTask(from.diffusion(), state.config().diffusion())) {
+            throw new InputException("--init was trained to give something else than the recipe asks for: "
+                    + from.diffusion() + " and " + state.config().diffusion());
+        }
         try (Scope scope = Scope.open();
                 NoGradGuard noGrad = new NoGradGuard()) {
             Map<String, Tensor> fitted = fit(state.model(), from, map);
@@ -130,6 +149,65 @@ public final class FineTuning {
                                     + "×" + now.columns()
                             : "");
         }
+    }
+
+    /** Whether only what shapes do not show can differ; else the list of tensors says it better. */
+    private static boolean sameShapes(Source from, TrainState state, ClassMap map) {
+        try (Scope scope = Scope.open();
+                NoGradGuard noGrad = new NoGradGuard()) {
+            fit(state.model(), from, map);
+            return true;
+        } catch (CheckpointException e) {
+            return false;
+        }
+    }
+
+    /** The trained model's configuration with the size and the classes of another. */
+    private static ModelConfig inSizeOf(ModelConfig trained, ModelConfig now) {
+        if (trained instanceof DiTConfig dit) {
+            return new DiTConfig(
+                    now.height(),
+                    now.width(),
+                    dit.channels(),
+                    dit.patchSize(),
+                    dit.hiddenSize(),
+                    dit.depth(),
+                    dit.numHeads(),
+                    dit.mlpRatio(),
+                    now.numClasses(),
+                    now.nullClass(),
+                    dit.learnSigma(),
+                    dit.conditioning(),
+                    dit.convention());
+        }
+        HDiTConfig hdit = (HDiTConfig) trained;
+        return new HDiTConfig(
+                now.height(),
+                now.width(),
+                hdit.channels(),
+                hdit.patchHeight(),
+                hdit.patchWidth(),
+                hdit.levels(),
+                hdit.mapping(),
+                now.numClasses(),
+                hdit.extraWidth(),
+                hdit.design());
+    }
+
+    /** Whether a network that does the one is a start for the other: what it gives and how it hears the noise. */
+    private static boolean sameTask(DiffusionConfig trained, DiffusionConfig now) {
+        if (trained instanceof ScheduledDiffusion a && now instanceof ScheduledDiffusion b) {
+            return a.parameterization() == b.parameterization()
+                    && (a.schedule() instanceof NoiseSchedule.Discrete)
+                            == (b.schedule() instanceof NoiseSchedule.Discrete);
+        }
+        if (trained instanceof PreconditionedDiffusion a && now instanceof PreconditionedDiffusion b) {
+            return a.sigmaData() == b.sigmaData();
+        }
+        return trained instanceof FlowMatching a
+                && now instanceof FlowMatching b
+                && a.interpolant() == b.interpolant()
+                && a.convention() == b.convention();
     }
 
     private static Map<String, Tensor> fit(Model model, Source from, ClassMap map) {

@@ -60,6 +60,12 @@ public final class RunDirectory {
      * @throws InputException if a run lies there already or the folder cannot be written
      */
     public static RunDirectory create(Path root, TrainConfig config) {
+        RunDirectory directory = empty(root);
+        AtomicFiles.writeString(root.resolve(CONFIG_FILE), Yaml.write(config));
+        return directory;
+    }
+
+    private static RunDirectory empty(Path root) {
         RunDirectory directory = new RunDirectory(root);
         if (Files.exists(root.resolve(CONFIG_FILE))) {
             throw new InputException(root + " already holds a run: resume it with --resume, or choose another folder");
@@ -70,7 +76,6 @@ public final class RunDirectory {
         } catch (IOException e) {
             throw new InputException("cannot make the run directory " + root + ": " + InputException.reason(e), e);
         }
-        AtomicFiles.writeString(root.resolve(CONFIG_FILE), Yaml.write(config));
         return directory;
     }
 
@@ -83,8 +88,10 @@ public final class RunDirectory {
      * @throws InputException if a run lies there already or the folder cannot be written
      */
     public static RunDirectory create(Path root, TrainState state) {
-        RunDirectory directory = create(root, state.config());
+        RunDirectory directory = empty(root);
         directory.save(state);
+        // last: a folder without it holds no run, so one that was killed here is not resumed from nothing
+        AtomicFiles.writeString(root.resolve(CONFIG_FILE), Yaml.write(state.config()));
         return directory;
     }
 

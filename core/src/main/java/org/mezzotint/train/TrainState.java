@@ -171,8 +171,12 @@ public final class TrainState implements AutoCloseable {
         }
     }
 
-    /** Says what the run learns: it goes into its bundles. */
-    void describe(Dataset pictures) {
+    /**
+     * Says what the run learns: it goes into its bundles.
+     *
+     * @param pictures of the run
+     */
+    public void describe(Dataset pictures) {
         latents = pictures.latents();
         classes = config.model().numClasses() > 0 ? pictures.classNames() : List.of();
     }

@@ -2,6 +2,7 @@ package org.mezzotint.convert;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import java.nio.file.Path;
 import java.util.Map;
@@ -77,7 +78,7 @@ class DiffusersGoldenTest {
     void theSameWeightsGiveTheNumbersOfTheAuthorsCodeInItsConvention(Precision precision) {
         try (Golden golden = Golden.open("diffusers/dit-tiny");
                 Scope scope = Scope.open()) {
-            Checkpoint dit = DiTFiles.read(new MapTensors("param", golden.group("param.")), HEADS);
+            Checkpoint dit = DiTFiles.read(new MapTensors("param", golden.group("param.")), HEADS, false);
             Golden.assertClose(
                     "facebook",
                     Tensors.doubles(forward(dit, golden, precision)),
@@ -108,7 +109,7 @@ class DiffusersGoldenTest {
                     .isTrue());
 
             Path pt = folder.resolve("dit.pt");
-            Checkpoint dit = DiTFiles.read(new MapTensors("param", facebook), HEADS);
+            Checkpoint dit = DiTFiles.read(new MapTensors("param", facebook), HEADS, false);
             ModelFormat.DIT.write(dit, pt, Settings.none());
             Checkpoint flat = ModelFormat.DIT.read(pt, HEADS);
             assertThat(flat.model()).isEqualTo(dit.model());
@@ -147,7 +148,7 @@ class DiffusersGoldenTest {
     void aTrainingCheckpointKeepsBothSets() {
         try (Scope scope = Scope.open()) {
             Settings settings = new Settings(Map.of("heads", "2", "nullClass", "true"));
-            Checkpoint read = ModelFormat.DIT.read(Golden.path("checkpoints/dit-training.pt"), settings);
+            Checkpoint read = ModelFormat.DIT.readTraining(Golden.path("checkpoints/dit-training.pt"), settings);
             assertThat(read.average()).isNotEmpty();
             assertThat(read.training()).isPresent();
             assertThat(read.training().orElseThrow().moments()).containsKey("exp_avg.x_embedder.proj.weight");
@@ -172,14 +173,14 @@ class DiffusersGoldenTest {
         try (Golden golden = Golden.open("diffusers/dit-tiny");
                 Scope scope = Scope.open()) {
             MapTensors file = new MapTensors("param", golden.group("param."));
-            assertThatThrownBy(() -> DiTFiles.read(file, new Settings(Map.of("heads", "2"))))
+            assertThatThrownBy(() -> DiTFiles.read(file, new Settings(Map.of("heads", "2")), false))
                     .isInstanceOf(InputException.class)
                     .hasMessageContaining("--set nullClass=true or --set nullClass=false");
-            assertThatThrownBy(() -> DiTFiles.read(file, new Settings(Map.of("nullClass", "true"))))
+            assertThatThrownBy(() -> DiTFiles.read(file, new Settings(Map.of("nullClass", "true")), false))
                     .isInstanceOf(InputException.class)
                     .hasMessageContaining("--set heads=…");
             Settings more = new Settings(Map.of("heads", "2", "nullClass", "true", "hedas", "3"));
-            DiTFiles.read(file, more);
+            DiTFiles.read(file, more, false);
             assertThatThrownBy(more::finish).hasMessageContaining("did you mean \"heads\"?");
         }
     }
@@ -188,7 +189,7 @@ class DiffusersGoldenTest {
     void anotherConventionMustBeAccepted() {
         try (Golden golden = Golden.open("diffusers/dit-tiny");
                 Scope scope = Scope.open()) {
-            Checkpoint dit = DiTFiles.read(new MapTensors("param", golden.group("param.")), HEADS);
+            Checkpoint dit = DiTFiles.read(new MapTensors("param", golden.group("param.")), HEADS, false);
             Path target = folder.resolve("d");
             assertThatThrownBy(() -> ModelFormat.DIFFUSERS.write(dit, target, Settings.none()))
                     .isInstanceOf(InputException.class)
@@ -240,5 +241,40 @@ class DiffusersGoldenTest {
                 .hasMessageContaining("use_karras_sigmas");
         assertThatThrownBy(() -> DiffusersScheduler.read("s", "{\"_class_name\": \"PNDMScheduler\"}", 10, 1, false))
                 .hasMessageContaining("PNDMScheduler");
+    }
+
+    /** 15·(999/30) is 499.49999999999994 in NumPy's order of operations, 499.5 in the other. */
+    @Test
+    void wholeTimestepsRoundAsInNumPy() {
+        String json = "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"lambda_min_clipped\": -Infinity}";
+        DiffusersScheduler.Settings read = DiffusersScheduler.read("s", json, 30, 1, false);
+        double[] sigmas = read.sampling().sigmas(read.diffusion());
+        assertThat(read.diffusion().times().time(sigmas[15])).isCloseTo(499, within(1e-9));
+        assertThat(read.diffusion().times().time(sigmas[0])).isCloseTo(999, within(1e-9));
+        assertThatThrownBy(() -> DiffusersScheduler.read("s", json.replace("-Infinity", "-5.1"), 30, 1, false))
+                .hasMessageContaining("lambda_min_clipped");
+    }
+
+    @Test
+    void aModelOfAnotherTaskIsNotWrittenAsThePublishedOne() {
+        try (Golden golden = Golden.open("diffusers/dit-tiny");
+                Scope scope = Scope.open()) {
+            Checkpoint dit = DiTFiles.read(new MapTensors("param", golden.group("param.")), HEADS, false);
+            Checkpoint flow = SitFiles.read(new MapTensors("param", golden.group("param.")), HEADS);
+            assertThatThrownBy(() -> ModelFormat.DIT.write(flow, folder.resolve("x.pt"), Settings.none()))
+                    .isInstanceOf(InputException.class)
+                    .hasMessageContaining("predicts noise along the linear schedule");
+            assertThatThrownBy(() -> ModelFormat.SIT.write(dit, folder.resolve("x.pt"), Settings.none()))
+                    .isInstanceOf(InputException.class)
+                    .hasMessageContaining("convention sit");
+            Path sit = folder.resolve("sit.pt");
+            ModelFormat.SIT.write(flow, sit, Settings.none());
+            Checkpoint back = ModelFormat.SIT.read(sit, HEADS);
+            assertThat(back.diffusion()).isEqualTo(flow.diffusion());
+            flow.weights().forEach((name, tensor) -> assertThat(
+                            SameBits.of(back.weights().get(name), tensor))
+                    .as(name)
+                    .isTrue());
+        }
     }
 }

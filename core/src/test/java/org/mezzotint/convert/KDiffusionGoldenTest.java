@@ -88,7 +88,7 @@ class KDiffusionGoldenTest {
     @Test
     void theTrainingCheckpointHoldsTheAverageThatWasExported() {
         try (Scope scope = Scope.open()) {
-            Checkpoint training = read(TRAINING);
+            Checkpoint training = ModelFormat.K_DIFFUSION.readTraining(Golden.path(TRAINING), Settings.none());
             Checkpoint exported = read("kd-checkpoint/tiny_inference_fp32.safetensors");
             assertThat(training.model()).isEqualTo(exported.model());
             assertThat(training.diffusion()).isEqualTo(exported.diffusion());

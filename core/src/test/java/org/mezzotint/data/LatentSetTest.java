@@ -200,6 +200,16 @@ class LatentSetTest {
     }
 
     @Test
+    void shardsOfUnknownOriginAreNotAdopted() throws IOException {
+        LatentSet.Plan plan = plan(LatentSet.Kind.SAMPLES, false, LatentSet.Type.FLOAT32);
+        write(folder.resolve("l"), plan, 0);
+        Files.delete(folder.resolve("l/latents.json"));
+        assertThatThrownBy(() -> LatentSetWriter.open(folder.resolve("l"), plan))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("not what they are");
+    }
+
+    @Test
     void finishedLatentsAreNotOverwritten() {
         LatentSet.Plan plan = plan(LatentSet.Kind.SAMPLES, false, LatentSet.Type.FLOAT32);
         write(folder.resolve("l"), plan, 0);

@@ -66,7 +66,7 @@ class FineTuningTest {
                 });
             }
             model.close();
-            return new FineTuning.Source(config.model(), weights, classes);
+            return new FineTuning.Source(config.model(), config.diffusion(), weights, classes);
         }
     }
 
@@ -163,6 +163,24 @@ class FineTuningTest {
         double t = Math.abs(distance);
         double a = -0.75;
         return t <= 1 ? ((a + 2) * t - (a + 3)) * t * t + 1 : t < 2 ? a * (((t - 5) * t + 8) * t - 4) : 0;
+    }
+
+    @Test
+    void whatNoTensorShowsIsComparedToo() {
+        try (Scope scope = Scope.open();
+                TrainState state = fresh(recipe("model.numHeads", "4"))) {
+            FineTuning.Source heads = trained(recipe(), List.of());
+            FineTuning.ClassMap map = FineTuning.ClassMap.of(heads, List.of("a", "b", "c", "d"), Map.of());
+            assertThatThrownBy(() -> FineTuning.begin(state, heads, map))
+                    .isInstanceOf(InputException.class)
+                    .hasMessageContaining("in a way that no tensor shows")
+                    .hasMessageContaining("numHeads=2");
+            FineTuning.Source eps =
+                    trained(recipe("diffusion.parameterization", "eps", "model.numHeads", "4"), List.of());
+            assertThatThrownBy(() -> FineTuning.begin(state, eps, map))
+                    .isInstanceOf(InputException.class)
+                    .hasMessageContaining("something else");
+        }
     }
 
     @Test

@@ -34,8 +34,8 @@ class KDiffusionResumeGoldenTest {
         ScalarType type = precision.storage();
         try (Golden golden = Golden.open("kd-checkpoint/resume-steps");
                 Scope scope = Scope.open()) {
-            Checkpoint file =
-                    ModelFormat.K_DIFFUSION.read(Golden.path("kd-checkpoint/tiny_00000006.pth"), Settings.none());
+            Checkpoint file = ModelFormat.K_DIFFUSION.readTraining(
+                    Golden.path("kd-checkpoint/tiny_00000006.pth"), Settings.none());
             Checkpoint.Training training = file.training().orElseThrow();
             TrainConfig config = config(file, training.recipe(), precision);
             TrainState.Progress progress = new TrainState.Progress(36, training.steps(), 0, "none", 1);

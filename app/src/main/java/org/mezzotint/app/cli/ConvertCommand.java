@@ -88,7 +88,7 @@ final class ConvertCommand implements Callable<Integer> {
         Device device = machine.open();
         try (Scope scope = Scope.open()) {
             Path file = source == ModelFormat.MEZZOTINT ? BundleOptions.find(in) : in;
-            Checkpoint checkpoint = source.read(file, told);
+            Checkpoint checkpoint = run ? source.readTraining(file, told) : source.read(file, told);
             if (run) {
                 RunImport.write(checkpoint, out, data, told, torch.get_num_threads(), device);
                 System.out.println("wrote " + out + "; go on with: " + Terminal.command() + " train "
@@ -96,11 +96,14 @@ final class ConvertCommand implements Callable<Integer> {
                 return 0;
             }
             target.write(checkpoint, out, told);
+            boolean both = !checkpoint.average().isEmpty() && target.holdsBoth();
             System.out.println("wrote " + out + ": " + checkpoint.weights().size() + " tensors"
-                    + (checkpoint.average().isEmpty() ? "" : " and their moving average") + ", read back and compared");
-            if (checkpoint.training().isPresent()) {
-                System.out.println("left out: the optimiser's state (--to run keeps it)");
-            }
+                    + (both
+                            ? " and their moving average"
+                            : checkpoint.average().isEmpty()
+                                    ? ""
+                                    : " of the moving average (the raw weights are left out)")
+                    + ", read back and compared");
         }
         return 0;
     }

@@ -8,6 +8,7 @@ import org.mezzotint.data.LatentSpace;
 import org.mezzotint.io.InputException;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.tensor.Tensors;
+import org.mezzotint.train.LatentEncoding;
 
 /** Turns what a model draws into pictures: itself, or what an autoencoder makes of it, one picture after the other. */
 final class Decoder implements AutoCloseable {
@@ -15,26 +16,34 @@ final class Decoder implements AutoCloseable {
 
     private final Autoencoder autoencoder; // null for a model of pixels
     private final LatentSpace space;
+    private final boolean owns;
 
-    private Decoder(Autoencoder autoencoder, LatentSpace space) {
+    private Decoder(Autoencoder autoencoder, LatentSpace space, boolean owns) {
         this.autoencoder = autoencoder;
         this.space = space;
+        this.owns = owns;
     }
 
     /** For a model of pixels. */
     static Decoder none() {
-        return new Decoder(null, null);
+        return new Decoder(null, null, false);
     }
 
     /** For a model of latents; the decoder owns the autoencoder from now on. */
     static Decoder of(Autoencoder autoencoder, LatentSpace space, ModelConfig model) {
         try {
             check(autoencoder, space, model);
-            return new Decoder(autoencoder, space);
+            return new Decoder(autoencoder, space, true);
         } catch (RuntimeException e) {
             autoencoder.close();
             throw e;
         }
+    }
+
+    /** For a model of latents; somebody else closes the autoencoder. */
+    static Decoder borrowing(Autoencoder autoencoder, LatentSpace space, ModelConfig model) {
+        check(autoencoder, space, model);
+        return new Decoder(autoencoder, space, false);
     }
 
     private static void check(Autoencoder autoencoder, LatentSpace space, ModelConfig model) {
@@ -44,9 +53,15 @@ final class Decoder implements AutoCloseable {
             throw new InputException("--autoencoder must have latents of " + model.channels()
                     + " channels and a factor of " + space.factor() + ", got " + channels + " and " + factor);
         }
-        if (!space.autoencoder().isEmpty() && !space.autoencoder().equals(autoencoder.identity())) {
+        LatentSpace own = LatentEncoding.space(autoencoder);
+        if (space.autoencoder().isEmpty()
+                && (!own.shift().equals(space.shift()) || !own.scale().equals(space.scale()))) {
+            throw new InputException("--autoencoder must have latents of scale " + space.scale() + " and shift "
+                    + space.shift() + ", which the model learned, got " + own.scale() + " and " + own.shift());
+        }
+        if (!space.autoencoder().isEmpty() && !space.autoencoder().equals(own.autoencoder())) {
             throw new InputException("--autoencoder is not the one whose latents the model learned (identities "
-                    + autoencoder.identity().substring(0, 12) + " and "
+                    + own.autoencoder().substring(0, 12) + " and "
                     + space.autoencoder().substring(0, 12) + ")");
         }
     }
@@ -86,7 +101,7 @@ final class Decoder implements AutoCloseable {
 
     @Override
     public void close() {
-        if (autoencoder != null) {
+        if (owns) {
             autoencoder.close();
         }
     }

@@ -1,9 +1,11 @@
 package org.mezzotint.app.cli;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Device;
 import org.mezzotint.autoencoders.Autoencoder;
 import org.mezzotint.data.Dataset;
@@ -135,8 +137,14 @@ final class EncodeCommand implements Callable<Integer> {
                 plan.height(),
                 plan.width(),
                 out,
-                set.get().mean(),
-                set.get().deviation());
+                rounded(set.get().mean()),
+                rounded(set.get().deviation()));
         return 0;
+    }
+
+    private static String rounded(List<Double> values) {
+        return values.stream()
+                .map(value -> String.format(Locale.ROOT, "%.3f", value))
+                .collect(Collectors.joining(" "));
     }
 }

@@ -78,7 +78,10 @@ final class ModelSource implements AutoCloseable {
     /** The model as the start of a run. */
     FineTuning.Source fineTuning() {
         return new FineTuning.Source(
-                checkpoint.model(), average ? checkpoint.average() : checkpoint.weights(), checkpoint.classes());
+                checkpoint.model(),
+                checkpoint.diffusion(),
+                average ? checkpoint.average() : checkpoint.weights(),
+                checkpoint.classes());
     }
 
     /** Builds the network. */

@@ -11,9 +11,12 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import org.mezzotint.convert.DiffusersFolder;
 import org.mezzotint.data.PictureFiles;
 import org.mezzotint.data.PictureSet;
 import org.mezzotint.eval.EvaluationResult;
+import org.mezzotint.eval.Metric;
+import org.mezzotint.eval.ResizeMode;
 import org.mezzotint.io.AtomicFiles;
 import org.mezzotint.io.InputException;
 import org.mezzotint.io.Png;
@@ -37,6 +40,8 @@ import picocli.CommandLine.Parameters;
 final class SweepCommand implements Callable<Integer> {
     private static final int COLUMNS = 8;
     private static final int MOST_AXES = 2;
+    private static final String FID = "fid";
+    private static final String TENSORFLOW = "tensorflow";
 
     @Parameters(
             index = "0",
@@ -76,12 +81,11 @@ final class SweepCommand implements Callable<Integer> {
     @Option(
             names = "--metrics",
             paramLabel = "LIST",
-            defaultValue = "fid",
             description = "out of fid, sfid, kid, is, pr, with commas (default: fid)")
-    private String metrics;
+    private String metrics = FID;
 
-    @Option(names = "--resize", paramLabel = "MODE", defaultValue = "tensorflow", description = "as for evaluate")
-    private String resize;
+    @Option(names = "--resize", paramLabel = "MODE", description = "as for evaluate (default: tensorflow)")
+    private String resize = TENSORFLOW;
 
     /** A setting and its values. */
     private record Axis(String name, List<String> values) {}
@@ -156,16 +160,47 @@ final class SweepCommand implements Callable<Integer> {
         if (reference == null && weights != null) {
             throw new IllegalArgumentException("--weights is for --reference only, got " + weights);
         }
+        if (reference == null && !(metrics.equals(FID) && resize.equals(TENSORFLOW))) {
+            throw new IllegalArgumentException("--metrics and --resize are for --reference only");
+        }
+        Metric.parse(metrics);
+        ResizeMode.parse(resize);
+        for (Path file : reference == null
+                ? List.<Path>of()
+                : weights == null ? List.of(reference) : List.of(reference, weights)) {
+            if (!Files.exists(file)) {
+                throw new InputException("no such file or folder: " + file);
+            }
+        }
+        List<String> files = cells(axes).stream().map(Cell::name).toList();
+        if (files.size() != Set.copyOf(files).size()) {
+            throw new IllegalArgumentException("--over has values whose files would be called alike: " + files);
+        }
     }
 
     /** A folder is gone on with only for the same model, seeds and options. */
     private void checkSettings() {
         Path file = out.resolve("sweep.json");
-        String now = Yaml.toJson(new Asked(model.toString(), seeds, more));
+        Path bundle = DiffusersFolder.is(model) ? model : BundleOptions.find(model);
+        String now;
+        try {
+            now = Yaml.toJson(new Asked(
+                    bundle + " of " + Files.getLastModifiedTime(bundle),
+                    seeds,
+                    more,
+                    String.valueOf(reference),
+                    String.valueOf(weights),
+                    metrics,
+                    resize));
+        } catch (IOException e) {
+            throw new InputException(InputException.message("read", bundle, e), e);
+        }
         if (Files.isRegularFile(file)) {
             try {
                 if (!Files.readString(file).equals(now)) {
-                    throw new InputException(out + " holds a sweep of another model, other seeds or other options");
+                    throw new InputException(
+                            out
+                                    + " holds a sweep of another model or state of it, other seeds, other options or another measurement");
                 }
                 return;
             } catch (IOException e) {
@@ -176,7 +211,14 @@ final class SweepCommand implements Callable<Integer> {
     }
 
     /** What all cells have in common. */
-    record Asked(String model, String seeds, List<String> options) {}
+    record Asked(
+            String model,
+            String seeds,
+            List<String> options,
+            String reference,
+            String weights,
+            String metrics,
+            String resize) {}
 
     private static List<Cell> cells(List<Axis> axes) {
         List<Cell> cells = new ArrayList<>();
@@ -240,13 +282,7 @@ final class SweepCommand implements Callable<Integer> {
         Path file = out.resolve(cell.name() + ".json");
         if (Files.isRegularFile(file)) {
             try {
-                EvaluationResult before =
-                        Yaml.fromJson(Files.readString(file), file.toString(), EvaluationResult.class);
-                if (!before.facts().reference().startsWith(reference + ":")) {
-                    throw new InputException(out + " was measured against "
-                            + before.facts().reference() + ": choose another folder for " + reference);
-                }
-                return before;
+                return Yaml.fromJson(Files.readString(file), file.toString(), EvaluationResult.class);
             } catch (IOException e) {
                 throw new InputException(InputException.message("read", file, e), e);
             }

@@ -50,6 +50,11 @@ final class TrainRun {
             if (encoder.isEmpty() || which instanceof DataConfig.Latents) {
                 return which.open(data, model.height(), model.width(), model.channels());
             }
+            if (which.augmentation() > 0) {
+                throw new InputException(
+                        "data.augmentation must be 0 with --autoencoder: latents cannot be warped, got "
+                                + which.augmentation());
+            }
             int factor = encoder.get().config().downFactor();
             Dataset pictures = which.open(
                     data,
@@ -148,16 +153,11 @@ final class TrainRun {
     record ClassMapFile(Map<String, String> classes) {}
 
     private static void checkLatents(LatentSpace trained, Dataset all) {
-        LatentSpace other = all.latents()
-                .orElseThrow(() -> new InputException("--init is a model of latents, the data set holds pixels"));
-        if (!trained.autoencoder().isEmpty() && !trained.autoencoder().equals(other.autoencoder())) {
-            throw new InputException("--init learned the latents of another autoencoder than the data set's");
-        }
-        if (!trained.shift().equals(other.shift()) || !trained.scale().equals(other.scale())) {
-            throw new InputException(
-                    "--init learned latents of scale " + trained.scale() + " and shift " + trained.shift()
-                            + ", the data set gives " + other.scale() + " and " + other.shift() + " (data.scaling)");
-        }
+        trained.requireSame(
+                all.latents()
+                        .orElseThrow(
+                                () -> new InputException("--init is a model of latents, the data set holds pixels")),
+                "--init");
     }
 
     private static Decoder decoder(TrainConfig config, Dataset all, Optional<Autoencoder> encoder) {
@@ -165,7 +165,7 @@ final class TrainRun {
             return Decoder.none();
         }
         if (encoder.isPresent()) {
-            return Decoder.of(encoder.get(), all.latents().get(), config.model());
+            return Decoder.borrowing(encoder.get(), all.latents().get(), config.model());
         }
         if (config.previews().count() > 0) {
             throw new InputException("previews of a model of latents need --autoencoder (or previews.count 0), got "
