@@ -21,7 +21,6 @@ import org.mezzotint.autoencoders.DiffusersConfig;
 import org.mezzotint.autoencoders.LatentScale;
 import org.mezzotint.autoencoders.PublishedAutoencoders;
 import org.mezzotint.autoencoders.TinyAutoencoderConfig;
-import org.mezzotint.io.AtomicFiles;
 import org.mezzotint.io.CheckpointException;
 import org.mezzotint.io.InputException;
 import org.mezzotint.io.Safetensors;
@@ -244,7 +243,7 @@ public enum AutoencoderFormat {
         }
         switch (this) {
             case MEZZOTINT -> AutoencoderBundle.write(path, content.config(), content.weights());
-            case DIFFUSERS -> writeFolder(content, path);
+            case DIFFUSERS -> DiffusersFolder.write(path, DiffusersConfig.write(content.config()), content.weights());
             case SD_VAE -> writeStableDiffusion(content, path);
             case TAESD -> throw new InputException("a tiny autoencoder's two files are read only");
         }
@@ -257,19 +256,6 @@ public enum AutoencoderFormat {
             });
         } catch (RuntimeException e) {
             ModelFormat.remove(path, e);
-            throw e;
-        }
-    }
-
-    private static void writeFolder(Content content, Path path) {
-        String json = DiffusersConfig.write(content.config());
-        Path folder = AtomicFiles.temporaryDirectory(path);
-        try {
-            AtomicFiles.writeString(folder.resolve(DiffusersFolder.CONFIG), json);
-            Safetensors.write(folder.resolve(DiffusersFolder.WEIGHTS), content.weights(), Map.of("format", "pt"));
-            AtomicFiles.publishDirectory(folder, path);
-        } catch (RuntimeException e) {
-            AtomicFiles.deleteRecursively(folder);
             throw e;
         }
     }

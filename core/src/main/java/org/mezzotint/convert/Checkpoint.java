@@ -93,9 +93,7 @@ public record Checkpoint(
                 bundle.section("diffusion", DiffusionConfig.class),
                 bundle.section("sampling", SamplingConfig.class),
                 bundle.optionalSection(TrainState.LATENTS, LatentSpace.class),
-                bundle.optionalSection(TrainState.CLASSES, TrainState.ClassNames.class)
-                        .map(TrainState.ClassNames::names)
-                        .orElse(List.of()),
+                TrainState.ClassNames.of(bundle),
                 bundle.tensors(ModelBundle.Weights.RAW),
                 bundle.hasEma() ? bundle.tensors(ModelBundle.Weights.EMA) : Map.of(),
                 Optional.empty());
@@ -138,6 +136,17 @@ public record Checkpoint(
             });
             return built;
         }
+    }
+
+    /** As DiT's and SiT's code save them: a flat state dict, or {@code model} and {@code ema} where there are both. */
+    Map<String, Object> stateDicts() {
+        if (average.isEmpty()) {
+            return new LinkedHashMap<>(weights);
+        }
+        Map<String, Object> both = new LinkedHashMap<>();
+        both.put("model", new LinkedHashMap<>(weights));
+        both.put("ema", new LinkedHashMap<>(average));
+        return both;
     }
 
     /**

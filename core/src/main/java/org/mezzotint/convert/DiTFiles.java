@@ -237,13 +237,7 @@ public final class DiTFiles {
             throw new InputException("the model follows diffusers' convention (" + config.convention()
                     + "): in the authors' code the same weights give other pictures");
         }
-        if (checkpoint.average().isEmpty()) {
-            return new LinkedHashMap<>(checkpoint.weights());
-        }
-        Map<String, Object> both = new LinkedHashMap<>();
-        both.put("model", new LinkedHashMap<>(checkpoint.weights()));
-        both.put("ema", new LinkedHashMap<>(checkpoint.average()));
-        return both;
+        return checkpoint.stateDicts();
     }
 
     /** Their code knows one schedule, one target and one scale of latents. */

@@ -136,17 +136,20 @@ public final class DiffusersFolder {
         DiTConfig.Convention told = settings.text("convention", model.convention(), DiffusersFolder::convention);
         Map<String, Object> config = DiffusersDiT.config(model.withConvention(told));
         Map<String, Tensor> theirs = DiffusersDiT.toTheirs(checkpoint.best(), model);
-        return () -> {
-            Path folder = AtomicFiles.temporaryDirectory(path);
-            try {
-                AtomicFiles.writeString(folder.resolve(CONFIG), Yaml.toJson(config));
-                Safetensors.write(folder.resolve(WEIGHTS), theirs, Map.of("format", "pt"));
-                AtomicFiles.publishDirectory(folder, path);
-            } catch (RuntimeException e) {
-                AtomicFiles.deleteRecursively(folder);
-                throw e;
-            }
-        };
+        return () -> write(path, Yaml.toJson(config), theirs);
+    }
+
+    /** Writes one model's folder, whole or not at all. */
+    static void write(Path path, String config, Map<String, Tensor> tensors) {
+        Path folder = AtomicFiles.temporaryDirectory(path);
+        try {
+            AtomicFiles.writeString(folder.resolve(CONFIG), config);
+            Safetensors.write(folder.resolve(WEIGHTS), tensors, Map.of("format", "pt"));
+            AtomicFiles.publishDirectory(folder, path);
+        } catch (RuntimeException e) {
+            AtomicFiles.deleteRecursively(folder);
+            throw e;
+        }
     }
 
     private static DiTConfig.Convention convention(String name) {

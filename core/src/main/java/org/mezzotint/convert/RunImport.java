@@ -9,6 +9,7 @@ import org.mezzotint.data.DataConfig;
 import org.mezzotint.data.Dataset;
 import org.mezzotint.data.LatentDataset;
 import org.mezzotint.data.LatentSet;
+import org.mezzotint.data.PictureOptions;
 import org.mezzotint.io.InputException;
 import org.mezzotint.models.DiTConfig;
 import org.mezzotint.tensor.Precision;
@@ -19,7 +20,6 @@ import org.mezzotint.train.Trainer;
 
 /** Turns a training checkpoint of another code base into a run that {@code train --resume} goes on with. */
 public final class RunImport {
-    private static final long MAX_PIXELS = 89_478_485;
     private static final long SAVE_EVERY = 100_000;
 
     private RunImport() {}
@@ -107,6 +107,10 @@ public final class RunImport {
                         1,
                         BatchLoader.OnBroken.FAIL)
                 : new DataConfig.Pictures(
-                        recipe.flip(), recipe.augmentation(), MAX_PIXELS, 1, BatchLoader.OnBroken.FAIL);
+                        recipe.flip(),
+                        recipe.augmentation(),
+                        PictureOptions.DEFAULT_MAX_PIXELS,
+                        1,
+                        BatchLoader.OnBroken.FAIL);
     }
 }

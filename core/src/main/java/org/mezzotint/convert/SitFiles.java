@@ -1,10 +1,8 @@
 package org.mezzotint.convert;
 
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.diffusion.FlowMatching;
 import org.mezzotint.diffusion.FlowTime;
 import org.mezzotint.diffusion.GuidanceSchedule;
@@ -85,12 +83,6 @@ public final class SitFiles {
                     "the model follows diffusers' convention: in SiT's code the same weights give other" + " pictures");
         }
         DiTFiles.checkLatents(checkpoint);
-        if (checkpoint.average().isEmpty()) {
-            return new LinkedHashMap<>(checkpoint.weights());
-        }
-        Map<String, Object> both = new LinkedHashMap<>();
-        both.put("model", new LinkedHashMap<String, Tensor>(checkpoint.weights()));
-        both.put("ema", new LinkedHashMap<String, Tensor>(checkpoint.average()));
-        return both;
+        return checkpoint.stateDicts();
     }
 }

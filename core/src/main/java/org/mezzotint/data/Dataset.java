@@ -3,6 +3,7 @@ package org.mezzotint.data;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
 
 /**
@@ -112,6 +113,22 @@ public interface Dataset extends AutoCloseable {
      * @throws IndexOutOfBoundsException if there is no such picture or no room for it
      */
     void read(int index, RandomGenerator random, float[] into, int offset);
+
+    /**
+     * Reads pictures in a row as they are where the data set was opened without random flips.
+     *
+     * @param first index of the first
+     * @param count how many
+     * @return count·C·H·W numbers, picture after picture
+     */
+    default float[] read(int first, int count) {
+        int length = channels() * height() * width();
+        float[] pixels = new float[count * length];
+        for (int i = 0; i < count; i++) {
+            read(first + i, new SplittableRandom(0), pixels, i * length);
+        }
+        return pixels;
+    }
 
     /**
      * Names a picture for messages.

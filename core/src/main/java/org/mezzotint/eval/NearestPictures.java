@@ -3,7 +3,6 @@ package org.mezzotint.eval;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.SplittableRandom;
 import java.util.function.LongConsumer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -85,7 +84,7 @@ public final class NearestPictures {
             for (int first = 0; first < training.size(); first += block) {
                 int n = Math.min(block, training.size() - first);
                 try (Scope each = Scope.open()) {
-                    Tensor pictures = read(training, first, n, length);
+                    Tensor pictures = read(training, first, n);
                     add(best, distances(samples, norms, pictures.view(n, length)), first, n, false);
                     if (mirrored) {
                         Tensor flipped = pictures.flip(3).reshape(n, length);
@@ -108,12 +107,8 @@ public final class NearestPictures {
         return all;
     }
 
-    private static Tensor read(Dataset training, int first, int n, int length) {
-        float[] pixels = new float[n * length];
-        for (int i = 0; i < n; i++) {
-            training.read(first + i, new SplittableRandom(0), pixels, i * length);
-        }
-        return Tensors.of(pixels, n, training.channels(), training.height(), training.width())
+    private static Tensor read(Dataset training, int first, int n) {
+        return Tensors.of(training.read(first, n), n, training.channels(), training.height(), training.width())
                 .to(ScalarType.Double);
     }
 

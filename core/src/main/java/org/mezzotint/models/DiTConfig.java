@@ -186,20 +186,7 @@ public record DiTConfig(
      * @return a copy
      */
     public DiTConfig withConditioning(Conditioning other) {
-        return new DiTConfig(
-                height,
-                width,
-                channels,
-                patchSize,
-                hiddenSize,
-                depth,
-                numHeads,
-                mlpRatio,
-                numClasses,
-                nullClass,
-                learnSigma,
-                other,
-                convention);
+        return with(other, convention);
     }
 
     /**
@@ -209,6 +196,10 @@ public record DiTConfig(
      * @return a copy
      */
     public DiTConfig withConvention(Convention other) {
+        return with(conditioning, other);
+    }
+
+    private DiTConfig with(Conditioning block, Convention reading) {
         return new DiTConfig(
                 height,
                 width,
@@ -221,8 +212,8 @@ public record DiTConfig(
                 numClasses,
                 nullClass,
                 learnSigma,
-                conditioning,
-                other);
+                block,
+                reading);
     }
 
     @Override

@@ -1,6 +1,6 @@
 package org.mezzotint.train;
 
-import java.util.SplittableRandom;
+import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.data.Dataset;
@@ -44,14 +44,10 @@ final class Batches {
      */
     record HeldOut(Tensor x0, long[] labels) {
         static HeldOut read(Dataset pictures, int first, int n, Model model) {
-            int length = pictures.channels() * pictures.height() * pictures.width();
-            float[] pixels = new float[n * length];
             long[] labels = new long[n];
-            for (int i = 0; i < n; i++) {
-                pictures.read(first + i, new SplittableRandom(0), pixels, i * length);
-                labels[i] = pictures.label(first + i);
-            }
-            Tensor cpu = Tensors.of(pixels, n, pictures.channels(), pictures.height(), pictures.width());
+            Arrays.setAll(labels, i -> pictures.label(first + i));
+            Tensor cpu =
+                    Tensors.of(pictures.read(first, n), n, pictures.channels(), pictures.height(), pictures.width());
             return new HeldOut(toDevice(cpu, model), labels);
         }
     }

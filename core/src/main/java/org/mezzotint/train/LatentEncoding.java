@@ -4,7 +4,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.SplittableRandom;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongConsumer;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -13,6 +12,7 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.autoencoders.Autoencoder;
+import org.mezzotint.autoencoders.AutoencoderConfig;
 import org.mezzotint.autoencoders.LatentScale;
 import org.mezzotint.autoencoders.Posterior;
 import org.mezzotint.data.Dataset;
@@ -37,9 +37,20 @@ public final class LatentEncoding {
      * @return with its identity; reads all weights
      */
     public static LatentSpace space(Autoencoder autoencoder) {
-        LatentScale scale = autoencoder.config().latents();
+        return space(autoencoder.identity(), autoencoder.config());
+    }
+
+    /**
+     * The same where the identity is known, or does not matter: reading all weights takes seconds.
+     *
+     * @param identity of the autoencoder, or empty
+     * @param config with its published scale
+     * @return without a look at the weights
+     */
+    public static LatentSpace space(String identity, AutoencoderConfig config) {
+        LatentScale scale = config.latents();
         boolean statistics = !scale.mean().isEmpty() || !scale.deviation().isEmpty();
-        int channels = statistics ? autoencoder.config().latentChannels() : 1;
+        int channels = statistics ? config.latentChannels() : 1;
         List<Double> shifts = new ArrayList<>();
         List<Double> scales = new ArrayList<>();
         for (int c = 0; c < channels; c++) {
@@ -48,7 +59,7 @@ public final class LatentEncoding {
             scales.add(scale.scale()
                     / (scale.deviation().isEmpty() ? 1 : scale.deviation().get(c)));
         }
-        return new LatentSpace(autoencoder.identity(), autoencoder.config().downFactor(), shifts, scales);
+        return new LatentSpace(identity, config.downFactor(), shifts, scales);
     }
 
     /**
@@ -114,13 +125,10 @@ public final class LatentEncoding {
     }
 
     private static Tensor read(Dataset pictures, int first, int n, long[] labels, int at) {
-        int length = pictures.channels() * pictures.height() * pictures.width();
-        float[] pixels = new float[n * length];
         for (int i = 0; i < n; i++) {
-            pictures.read(first + i, new SplittableRandom(0), pixels, i * length);
             labels[at + i] = pictures.label(first + i);
         }
-        return Tensors.of(pixels, n, pictures.channels(), pictures.height(), pictures.width());
+        return Tensors.of(pictures.read(first, n), n, pictures.channels(), pictures.height(), pictures.width());
     }
 
     /** Latents of a shard, batch by batch. */

@@ -106,9 +106,7 @@ public final class PostHocEma {
                     config,
                     progress,
                     bundle.optionalSection(TrainState.LATENTS, LatentSpace.class),
-                    bundle.optionalSection(TrainState.CLASSES, TrainState.ClassNames.class)
-                            .map(TrainState.ClassNames::names)
-                            .orElse(List.of()));
+                    TrainState.ClassNames.of(bundle));
             sections.put("postHocEma", report);
             ModelBundle.write(out, raw, average, sections);
         }

@@ -43,7 +43,19 @@ public final class TrainState implements AutoCloseable {
      *
      * @param names by label
      */
-    public record ClassNames(List<String> names) {}
+    public record ClassNames(List<String> names) {
+        /**
+         * The names in a bundle.
+         *
+         * @param bundle open
+         * @return empty where it does not say them
+         */
+        public static List<String> of(ModelBundle bundle) {
+            return bundle.optionalSection(CLASSES, ClassNames.class)
+                    .map(ClassNames::names)
+                    .orElse(List.of());
+        }
+    }
 
     /**
      * How far a run is, and what it must be resumed with.

@@ -3,9 +3,7 @@ package org.mezzotint.app.cli;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Device;
@@ -84,7 +82,7 @@ final class ConvertCommand implements Callable<Integer> {
         if (source == target) {
             throw new IllegalArgumentException("--from and --to must differ, got " + from + " twice");
         }
-        Settings told = new Settings(told());
+        Settings told = told();
         Device device = machine.open();
         try (Scope scope = Scope.open()) {
             Path file = source == ModelFormat.MEZZOTINT ? BundleOptions.find(in) : in;
@@ -125,7 +123,7 @@ final class ConvertCommand implements Callable<Integer> {
         if (data != null) {
             throw new IllegalArgumentException("--data is not for autoencoders, got " + data);
         }
-        Settings told = new Settings(told());
+        Settings told = told();
         try (Scope scope = Scope.open()) {
             AutoencoderFormat.Content content = source.read(in, told);
             told.finish();
@@ -151,15 +149,7 @@ final class ConvertCommand implements Callable<Integer> {
                         option + ": unknown form " + label + ", " + NearestName.hint(label, labels)));
     }
 
-    private Map<String, String> told() {
-        Map<String, String> named = new LinkedHashMap<>();
-        for (String setting : settings) {
-            int equals = setting.indexOf('=');
-            if (equals < 1) {
-                throw new IllegalArgumentException("--set must be name=value, such as heads=16, got " + setting);
-            }
-            named.put(setting.substring(0, equals), setting.substring(equals + 1));
-        }
-        return named;
+    private Settings told() {
+        return new Settings(Recipes.pairs(settings, "name=value, such as heads=16"));
     }
 }

@@ -53,7 +53,8 @@ final class Decoder implements AutoCloseable {
             throw new InputException("--autoencoder must have latents of " + model.channels()
                     + " channels and a factor of " + space.factor() + ", got " + channels + " and " + factor);
         }
-        LatentSpace own = LatentEncoding.space(autoencoder);
+        String identity = space.autoencoder().isEmpty() ? "" : autoencoder.identity();
+        LatentSpace own = LatentEncoding.space(identity, autoencoder.config());
         if (space.autoencoder().isEmpty()
                 && (!own.shift().equals(space.shift()) || !own.scale().equals(space.scale()))) {
             throw new InputException("--autoencoder must have latents of scale " + space.scale() + " and shift "

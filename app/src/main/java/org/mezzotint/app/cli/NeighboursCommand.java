@@ -7,7 +7,6 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
 import org.mezzotint.data.Dataset;
@@ -145,8 +144,7 @@ final class NeighboursCommand implements Callable<Integer> {
 
     private static byte[] rgb(Dataset training, Neighbour neighbour) {
         int size = training.width() * training.height();
-        float[] numbers = new float[3 * size];
-        training.read(neighbour.index(), new SplittableRandom(0), numbers, 0);
+        float[] numbers = training.read(neighbour.index(), 1);
         byte[] rgb = new byte[3 * size];
         for (int i = 0; i < size; i++) {
             int column = i % training.width();

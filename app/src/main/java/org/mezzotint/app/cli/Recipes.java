@@ -19,16 +19,20 @@ final class Recipes {
     private Recipes() {}
 
     static TrainConfig read(String name, List<String> settings) {
-        Map<String, String> overrides = new LinkedHashMap<>();
+        return read(name, pairs(settings, "key=value, such as training.batchSize=32"));
+    }
+
+    /** What --set gives; {@code form} says in a message what each must look like. */
+    static Map<String, String> pairs(List<String> settings, String form) {
+        Map<String, String> pairs = new LinkedHashMap<>();
         for (String setting : settings) {
             int equals = setting.indexOf('=');
             if (equals < 1) {
-                throw new IllegalArgumentException(
-                        "--set must be key=value, such as training.batchSize=32, got " + setting);
+                throw new IllegalArgumentException("--set must be " + form + ", got " + setting);
             }
-            overrides.put(setting.substring(0, equals), setting.substring(equals + 1));
+            pairs.put(setting.substring(0, equals), setting.substring(equals + 1));
         }
-        return read(name, overrides);
+        return pairs;
     }
 
     /** With some entries replaced: dotted path to YAML text. */
