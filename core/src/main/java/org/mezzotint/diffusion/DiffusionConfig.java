@@ -2,6 +2,7 @@ package org.mezzotint.diffusion;
 
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import java.util.Optional;
 import org.mezzotint.tensor.Conditioning;
 
 /** What a network is trained to do; sampling needs it too, so it travels with the weights. */
@@ -55,5 +56,15 @@ public sealed interface DiffusionConfig permits ScheduledDiffusion, Precondition
      */
     default boolean fitsOutput(int channels, int output) {
         return output == channels;
+    }
+
+    /**
+     * The uncertainty that training learns beside the network, which the objective does not know of: a trainer weighs
+     * {@link Objective.Terms#total} with it.
+     *
+     * @return empty for none
+     */
+    default Optional<SigmaWeighting.LearnedUncertainty> uncertainty() {
+        return Optional.empty();
     }
 }

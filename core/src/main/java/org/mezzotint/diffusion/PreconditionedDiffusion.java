@@ -1,5 +1,6 @@
 package org.mezzotint.diffusion;
 
+import java.util.Optional;
 import org.mezzotint.tensor.Conditioning;
 
 /**
@@ -52,6 +53,11 @@ public record PreconditionedDiffusion(
     @Override
     public SigmaTimes times() {
         return new Times(sigmaMin, sigmaMax);
+    }
+
+    @Override
+    public Optional<SigmaWeighting.LearnedUncertainty> uncertainty() {
+        return weighting instanceof SigmaWeighting.LearnedUncertainty learned ? Optional.of(learned) : Optional.empty();
     }
 
     /** The times are the levels. */

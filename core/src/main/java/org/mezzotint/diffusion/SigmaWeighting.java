@@ -2,6 +2,8 @@ package org.mezzotint.diffusion;
 
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import org.bytedeco.pytorch.Tensor;
+import org.mezzotint.tensor.Scalars;
 
 /** How much the squared error of the clean picture counts at a noise level. */
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
@@ -10,7 +12,8 @@ import com.fasterxml.jackson.annotation.JsonTypeInfo;
     @JsonSubTypes.Type(value = SigmaWeighting.Snr.class, name = "snr"),
     @JsonSubTypes.Type(value = SigmaWeighting.MinSnr.class, name = "min-snr"),
     @JsonSubTypes.Type(value = SigmaWeighting.SoftMinSnr.class, name = "soft-min-snr"),
-    @JsonSubTypes.Type(value = SigmaWeighting.Uniform.class, name = "uniform")
+    @JsonSubTypes.Type(value = SigmaWeighting.Uniform.class, name = "uniform"),
+    @JsonSubTypes.Type(value = SigmaWeighting.LearnedUncertainty.class, name = "learned-uncertainty")
 })
 public sealed interface SigmaWeighting {
     /**
@@ -77,6 +80,40 @@ public sealed interface SigmaWeighting {
         @Override
         public double weight(double sigma, double sigmaData) {
             return 1;
+        }
+    }
+
+    /**
+     * {@link Edm}'s, divided in training by an uncertainty e^u(σ) that is learned beside the network and levels the losses of all
+     * noise levels (arXiv:2312.02696); see {@link #weighed}.
+     *
+     * @param channels Fourier features of the noise level that u is a linear function of; the authors take 128
+     */
+    record LearnedUncertainty(int channels) implements SigmaWeighting {
+        private static final int MOST = 1 << 16;
+
+        /** Checks the rule. */
+        public LearnedUncertainty {
+            if (channels < 1 || channels > MOST) {
+                throw new IllegalArgumentException("channels must be 1 to " + MOST + ", got " + channels);
+            }
+        }
+
+        @Override
+        public double weight(double sigma, double sigmaData) {
+            return new Edm().weight(sigma, sigmaData);
+        }
+
+        /**
+         * ½·(L/e^u + u): smallest over u where e^u is the expected L. The ½, which makes it a Gaussian's log likelihood, is
+         * k-diffusion's; the paper leaves it out, and Adam does not see it.
+         *
+         * @param losses (N,)
+         * @param u (N,), the logarithm of the uncertainty
+         * @return (N,)
+         */
+        public static Tensor weighed(Tensor losses, Tensor u) {
+            return losses.mul(u.neg().exp()).add(u).mul(Scalars.of(0.5));
         }
     }
 }

@@ -71,7 +71,7 @@ public final class LatentEncoding {
      * @param autoencoder encodes
      * @param batch pictures at once
      * @param progress is told how many pictures are done
-     * @param stop asked after each shard
+     * @param stop asked after each batch; a shard that is not full yet is begun anew the next time
      * @return the finished set; empty if it was stopped before
      * @throws InputException if a latent is not finite or a file cannot be written
      */
@@ -85,22 +85,23 @@ public final class LatentEncoding {
             BooleanSupplier stop) {
         LatentSetWriter writer = LatentSetWriter.open(folder, plan);
         for (int shard = writer.next(); shard < plan.shards(); shard = writer.next()) {
-            if (stop.getAsBoolean()) {
+            if (!encode(writer, shard, plan, pictures, autoencoder, batch, progress, stop)) {
                 return Optional.empty();
             }
-            encode(writer, shard, plan, pictures, autoencoder, batch, progress);
         }
         return Optional.of(writer.finish());
     }
 
-    private static void encode(
+    /** False if it was stopped before the shard was full, which then is not written. */
+    private static boolean encode(
             LatentSetWriter writer,
             int shard,
             LatentSet.Plan plan,
             Dataset pictures,
             Autoencoder autoencoder,
             int batch,
-            LongConsumer progress) {
+            LongConsumer progress,
+            BooleanSupplier stop) {
         int begin = shard * plan.shardSize();
         int size = plan.size(shard);
         long[] labels = new long[size];
@@ -109,6 +110,9 @@ public final class LatentEncoding {
             Parts plain = new Parts();
             Parts flipped = new Parts();
             for (int first = 0; first < size; first += batch) {
+                if (stop.getAsBoolean()) {
+                    return false;
+                }
                 int n = Math.min(batch, size - first);
                 try (Scope each = Scope.open()) {
                     Tensor x = read(pictures, begin + first, n, labels, first)
@@ -121,6 +125,7 @@ public final class LatentEncoding {
                 progress.accept((long) begin + first + n);
             }
             writer.write(shard, plain.all(), plan.flips() ? flipped.all() : null, labels);
+            return true;
         }
     }
 

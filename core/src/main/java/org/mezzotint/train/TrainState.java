@@ -98,6 +98,7 @@ public final class TrainState implements AutoCloseable {
         averageList = new TensorList(averages);
         scope.leave();
         averageScope = scope;
+        uncertainty = Uncertainty.of(config, model.device());
         further = training.ema() instanceof Ema.PostHoc rule
                 ? Optional.of(new FurtherAverages(rule, learning))
                 : Optional.empty();
@@ -126,6 +127,8 @@ public final class TrainState implements AutoCloseable {
     }
 
     private final Scope averageScope;
+    /** Only where the recipe weighs losses with it. */
+    private final Optional<Uncertainty> uncertainty;
     /** Only with {@link Ema.PostHoc}. */
     private final Optional<FurtherAverages> further;
 
@@ -219,6 +222,7 @@ public final class TrainState implements AutoCloseable {
                     bundle.load(ModelBundle.Weights.EMA, config.training().precision(), device);
             TrainState state = new TrainState(config, model, average, progress);
             state.optimizer.restore(name -> moments.contains(name) ? moments.tensor(name) : null, progress.step());
+            state.uncertainty.ifPresent(u -> u.restore(moments, progress.step()));
             state.further.ifPresent(averages -> averages.read(checkpoint));
             return state;
         }
@@ -232,7 +236,9 @@ public final class TrainState implements AutoCloseable {
     void write(Path folder) {
         ModelBundle.write(folder.resolve(MODEL_FILE), model, average, sections(config, progress, latents, classes));
         further.ifPresent(averages -> averages.write(folder));
-        Safetensors.write(folder.resolve(OPTIMIZER_FILE), optimizer.moments(), Map.of("format", "mezzotint-optimizer"));
+        Map<String, Tensor> moments = new LinkedHashMap<>(optimizer.moments());
+        uncertainty.ifPresent(u -> moments.putAll(u.state()));
+        Safetensors.write(folder.resolve(OPTIMIZER_FILE), moments, Map.of("format", "mezzotint-optimizer"));
     }
 
     /** What a bundle says about the model beside its weights. */
@@ -252,6 +258,7 @@ public final class TrainState implements AutoCloseable {
     /** One update of weights and average from the gradients. */
     void update(double learningRate) {
         optimizer.step(learningRate);
+        uncertainty.ifPresent(u -> u.step(learningRate));
         double decay = config.training().ema().decay(progress.step());
         Ops.foreachLerp(averageList, optimizer.parameterList(), 1 - decay);
         further.ifPresent(averages -> averages.update(optimizer.parameterList(), progress.step()));
@@ -278,6 +285,10 @@ public final class TrainState implements AutoCloseable {
 
     AdamW optimizer() {
         return optimizer;
+    }
+
+    Optional<Uncertainty> uncertainty() {
+        return uncertainty;
     }
 
     /**
@@ -321,6 +332,7 @@ public final class TrainState implements AutoCloseable {
         optimizer.close();
         averageList.close();
         averageScope.close();
+        uncertainty.ifPresent(Uncertainty::close);
         further.ifPresent(FurtherAverages::close);
         model.close();
         average.close();

@@ -276,7 +276,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     private void checkFinite() {
-        if (!state.optimizer().allFinite()) {
+        if (!state.optimizer().allFinite()
+                || state.uncertainty().filter(u -> !u.allFinite()).isPresent()) {
             throw diverged("a weight", Double.NaN);
         }
     }
@@ -302,6 +303,7 @@ public final class Trainer implements AutoCloseable {
         TrainConfig.Training training = config.training();
         TrainState.Progress progress = state.progress();
         state.optimizer().zeroGradients();
+        state.uncertainty().ifPresent(Uncertainty::zeroGradients);
         double[] sums = new double[3];
         for (int part = 0; part < training.accumulation(); part++) {
             BatchLoader.Batch batch = loader.next();
@@ -343,13 +345,17 @@ public final class Trainer implements AutoCloseable {
                 Tape tape = training.activationCheckpointing() ? Tape.checkpointing(dropout) : Tape.training(dropout)) {
             Tensor x0 = Batches.toDevice(
                     Tensors.of(batch.pixels(), n, pictures.channels(), pictures.height(), pictures.width()), model);
+            Objective.Levels levels = objective.levels(levels(batch, part));
             Objective.Terms terms = objective.terms(
                     network.on(tape),
                     x0,
-                    objective.levels(levels(batch, part)),
+                    levels,
                     Batches.toDevice(noise(batch), model),
                     Batches.inputs(withDropout(batch), batch.augmentation(), model));
-            Tensor mean = terms.total().mean();
+            Tensor losses = state.uncertainty()
+                    .map(u -> u.weigh(terms.total(), levels.logSnr()))
+                    .orElse(terms.total());
+            Tensor mean = losses.mean();
             double total = mean.item_double();
             if (Double.isFinite(total)) {
                 tape.backward(training.accumulation() == 1 ? mean : mean.div(Scalars.of(training.accumulation())));
@@ -412,6 +418,7 @@ public final class Trainer implements AutoCloseable {
         try (Scope scope = Scope.open()) {
             TensorVector parameters = new TensorVector();
             state.optimizer().parameters().forEach(parameters::push_back);
+            state.uncertainty().ifPresent(u -> u.collect(parameters));
             return torch.clip_grad_norm_(parameters, largest);
         }
     }

@@ -118,6 +118,35 @@ class KarrasGoldenTest {
         }
     }
 
+    @Test
+    void lossesUnderALearnedUncertaintyEqualTheReferences() {
+        for (ScalarType type : TYPES) {
+            try (Golden golden = Golden.open("karras/loss-variance");
+                    Scope scope = Scope.open()) {
+                Preconditioning frame =
+                        new Preconditioning(golden.config().get("sigma_data").asDouble());
+                Tensor output = golden.get("in.model_output", type).clone().requires_grad_(true);
+                Tensor u = golden.get("in.logvar", type).clone().requires_grad_(true);
+                Tensor losses = SigmaWeighting.LearnedUncertainty.weighed(
+                        new SigmaLoss(frame, new SigmaWeighting.LearnedUncertainty(1), 1)
+                                .losses(
+                                        (x, sigma, cond) -> output,
+                                        golden.get("in.input", type),
+                                        golden.doubles("in.sigma"),
+                                        golden.get("in.noise", type),
+                                        Conditioning.none()),
+                        u);
+                double tolerance = golden.tolerance(type);
+                Golden.assertClose("losses", Tensors.doubles(losses), golden.doubles("out.losses"), tolerance);
+                losses.mean().backward();
+                Golden.assertClose(
+                        "gradient", Tensors.doubles(output.grad()), golden.doubles("grad.in.model_output"), tolerance);
+                Golden.assertClose(
+                        "gradient of u", Tensors.doubles(u.grad()), golden.doubles("grad.in.logvar"), tolerance);
+            }
+        }
+    }
+
     /** The "simple" loss is the error of ε, (D − x_0)²/σ²: in this frame {@link SigmaWeighting.Snr} and nothing else. */
     @Test
     void theErrorOfEpsAndItsGradientEqualTheReferencesSimpleLoss() {

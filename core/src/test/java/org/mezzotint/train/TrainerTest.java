@@ -138,14 +138,25 @@ class TrainerTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"dit, false, 0", "dit, true, 0", "hdit, false, 0", "hdit, true, 0", "hdit, true, 0.5"})
+    @CsvSource({
+        "dit, false, 0",
+        "dit, true, 0",
+        "hdit, false, 0",
+        "hdit, true, 0",
+        "hdit, true, 0.5",
+        "uncertain, false, 0"
+    })
     void aRunInTwoHalvesEqualsARunInOneGoToTheLastBit(String model, String checkpointing, String augmentation)
             throws IOException {
         if (model.equals("hdit")) {
             takeHDiT();
         }
-        TrainConfig config =
-                config("training.activationCheckpointing", checkpointing, "data.augmentation", augmentation);
+        List<String> set = new ArrayList<>(
+                List.of("training.activationCheckpointing", checkpointing, "data.augmentation", augmentation));
+        if (model.equals("uncertain")) {
+            set.addAll(List.of("diffusion", UncertaintyTest.DIFFUSION, "sampling", UncertaintyTest.SAMPLING));
+        }
+        TrainConfig config = config(set.toArray(String[]::new));
         Losses whole = run(folder.resolve("whole"), config, false, () -> false);
         int[] steps = {0};
         Losses first = run(folder.resolve("halves"), config, false, () -> ++steps[0] == 5);

@@ -23,7 +23,8 @@ import picocli.CommandLine.Parameters;
         mixinStandardHelpOptions = true,
         description = {
             "Train several configurations with one budget and compare them.",
-            "Writes table.md, curves.png and samples.png (a row a configuration, equal seeds).",
+            "Writes table.md, samples.png (equal seeds), and plots over pictures, over the network's cost and over the cost of"
+                    + " training: curves.png, costs.png, compute.png.",
             "They compare by the denoising error: the unweighted squared error of the guessed clean picture at 16 noise"
                     + " levels, of the averaged weights, on held-out pictures.",
             "After an interruption, the same command goes on. A row that diverges is noted, and the others are trained all"
@@ -68,7 +69,7 @@ final class StudyCommand implements Callable<Integer> {
             if (only.isEmpty() || only.contains(row.name())) {
                 String title = row.name() + " (" + (i + 1) + " of " + rows.size() + ")";
                 row.run(Optional.ofNullable(data), device, title, interrupts::requested, console);
-                table = report(rows);
+                table = report(config, rows);
                 if (interrupts.requested()) {
                     console.println("interrupted; the same command goes on");
                     return Interrupts.EXIT;
@@ -76,14 +77,16 @@ final class StudyCommand implements Callable<Integer> {
             }
         }
         console.print(table);
-        console.println("wrote " + out.resolve("table.md") + ", curves.png and samples.png");
+        console.println("wrote " + out.resolve("table.md") + ", samples.png, curves.png, costs.png and compute.png");
         return rows.stream().anyMatch(row -> row.diverged().isPresent()) ? Main.DIVERGED : 0;
     }
 
     /** Of all rows that are done, whichever were asked for now. */
-    private String report(List<StudyRow> rows) {
+    private String report(StudyConfig config, List<StudyRow> rows) {
         return new StudyReport(
                         out,
+                        config.columns(),
+                        rows.stream().map(StudyRow::name).toList(),
                         rows.stream()
                                 .filter(row -> row.diverged().isPresent() || row.trained())
                                 .toList())

@@ -13,9 +13,10 @@ import java.util.Set;
  * @param budget of each row
  * @param pictures held-out pictures on which the rows are compared; at most the recipes' validation.images
  * @param samples pictures a row on the sheet of samples, of equal seeds
+ * @param columns rows of the study side by side on the sheet: 1 puts each below the other, 3 shows nine as a square
  * @param rows in the order of the table
  */
-record StudyConfig(Budget budget, int pictures, int samples, List<Row> rows) {
+record StudyConfig(Budget budget, int pictures, int samples, int columns, List<Row> rows) {
     /** When a row's training ends. */
     @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
     @JsonSubTypes({
@@ -75,6 +76,10 @@ record StudyConfig(Budget budget, int pictures, int samples, List<Row> rows) {
         }
         if (rows.isEmpty()) {
             throw new IllegalArgumentException("a study needs rows");
+        }
+        if (columns < 1 || columns > rows.size()) {
+            throw new IllegalArgumentException(
+                    "columns must be 1 to the number of rows, got " + columns + " for " + rows.size());
         }
         Set<String> names = new HashSet<>();
         for (Row row : rows) {

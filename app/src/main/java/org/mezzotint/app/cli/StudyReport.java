@@ -3,10 +3,13 @@ package org.mezzotint.app.cli;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.function.BiFunction;
 import org.mezzotint.data.PictureFiles;
 import org.mezzotint.data.PictureOptions;
 import org.mezzotint.io.AtomicFiles;
@@ -14,18 +17,28 @@ import org.mezzotint.io.Png;
 import org.mezzotint.models.Cost;
 import org.mezzotint.sample.ImageGrid;
 
-/** What a study found so far: {@code table.md}, {@code curves.png} and {@code samples.png} in its folder. */
+/**
+ * What a study found so far, in its folder: {@code table.md}, {@code samples.png}, and the denoising error over pictures
+ * ({@code curves.png}), over the network's cost ({@code costs.png}) and over what training has cost ({@code compute.png}).
+ */
 final class StudyReport {
     private static final int LEAST_POINTS = 2;
+    /** A step costs the forward pass and about twice that for the gradients (arXiv:2212.09748v2, section 5). */
+    private static final int PASSES = 3;
 
     /** One point of a curve. */
     private record Point(long images, double seconds, double error) {}
 
     private final Path folder;
+    private final int columns;
+    private final List<String> all;
     private final List<StudyRow> rows;
 
-    StudyReport(Path folder, List<StudyRow> rows) {
+    /** Of the rows that are done; {@code all} names the others too, for their places on the sheet. */
+    StudyReport(Path folder, int columns, List<String> all, List<StudyRow> rows) {
         this.folder = folder;
+        this.columns = columns;
+        this.all = List.copyOf(all);
         this.rows = List.copyOf(rows);
     }
 
@@ -33,7 +46,12 @@ final class StudyReport {
     String write() {
         String table = table();
         AtomicFiles.writeString(folder.resolve("table.md"), table);
-        curves();
+        curves("pictures seen", "curves.png", (row, point) -> point.images());
+        curves(
+                "GMAC of training (forward GMAC × " + PASSES + " × pictures)",
+                "compute.png",
+                (row, point) -> PASSES * gmac(row) * point.images());
+        costs();
         samples();
         return table;
     }
@@ -68,44 +86,72 @@ final class StudyReport {
         return String.join("\n", lines) + "\n";
     }
 
-    private void curves() {
-        Plot plot = new Plot("pictures seen", "denoising error").log(true, true);
+    private static double gmac(StudyRow row) {
+        return row.config().model().cost().macs() / 1e9;
+    }
+
+    /** Denoising error while training, a line a row. */
+    private void curves(String axis, String file, BiFunction<StudyRow, Point, Number> x) {
+        Plot plot = new Plot(axis, "denoising error").log(true, true);
         for (StudyRow row : rows) {
             List<Point> points = curve(row.folder());
             if (points.size() >= LEAST_POINTS) {
                 plot.line(
                         row.name(),
-                        points.stream().map(Point::images).toList(),
+                        points.stream().map(point -> x.apply(row, point)).toList(),
                         points.stream().map(Point::error).toList(),
                         false);
             }
         }
+        write(plot, file);
+    }
+
+    /** Denoising error at the end, a dot a row. */
+    private void costs() {
+        Plot plot = new Plot("GMAC of a forward pass", "denoising error").log(true, true);
+        for (StudyRow row : rows) {
+            List<Point> points = curve(row.folder());
+            if (row.diverged().isEmpty() && !points.isEmpty()) {
+                plot.line(
+                        row.name(),
+                        List.of(gmac(row)),
+                        List.of(points.get(points.size() - 1).error()),
+                        true);
+            }
+        }
+        write(plot, "costs.png");
+    }
+
+    private void write(Plot plot, String file) {
         if (!plot.isEmpty()) {
-            plot.write(folder.resolve("curves.png"));
+            plot.write(folder.resolve(file));
         }
     }
 
-    /** The rows' strips of samples, one under another. */
+    /** The rows' strips of samples, {@code columns} side by side; the place of a row that has none stays white. */
     private void samples() {
-        List<byte[]> strips = new ArrayList<>();
-        List<String> names = new ArrayList<>();
-        int width = 0;
-        int height = 0;
+        Map<String, PictureFiles.Picture> strips = new LinkedHashMap<>();
         for (StudyRow row : rows) {
             Path file = row.folder().resolve(StudyRow.SAMPLES);
             if (row.diverged().isEmpty() && Files.exists(file)) {
-                PictureFiles.Picture strip = PictureFiles.read(file, PictureOptions.DEFAULT_MAX_PIXELS);
-                width = strip.width();
-                height = strip.height();
-                strips.add(strip.rgb());
-                names.add(row.name());
+                strips.put(row.name(), PictureFiles.read(file, PictureOptions.DEFAULT_MAX_PIXELS));
             }
         }
         if (strips.isEmpty()) {
             return;
         }
-        ImageGrid.Sheet sheet = ImageGrid.of(strips, width, height, 1, 1);
-        Map<String, String> text = Map.of("rows", String.join(", ", names));
+        PictureFiles.Picture first = strips.values().iterator().next();
+        byte[] white = new byte[first.rgb().length];
+        Arrays.fill(white, (byte) 255);
+        ImageGrid.Sheet sheet = ImageGrid.of(
+                all.stream()
+                        .map(name -> strips.containsKey(name) ? strips.get(name).rgb() : white)
+                        .toList(),
+                first.width(),
+                first.height(),
+                columns,
+                1);
+        Map<String, String> text = Map.of("rows", String.join(", ", strips.keySet()));
         Png.write(folder.resolve("samples.png"), sheet.width(), sheet.height(), sheet.rgb(), text);
     }
 }

@@ -97,12 +97,13 @@ final class SweepCommand implements Callable<Integer> {
     public Integer call() {
         List<Axis> axes = over.stream().map(SweepCommand::axis).toList();
         check(axes);
+        String asked = asked();
         try {
             Files.createDirectories(out);
         } catch (IOException e) {
             throw new InputException(InputException.message("write", out, e), e);
         }
-        checkSettings();
+        checkSettings(asked);
         List<Cell> cells = cells(axes);
         List<EvaluationResult> results = new ArrayList<>();
         for (Cell cell : cells) {
@@ -178,13 +179,10 @@ final class SweepCommand implements Callable<Integer> {
         }
     }
 
-    /** A folder is gone on with only for the same model, seeds and options. */
-    private void checkSettings() {
-        Path file = out.resolve("sweep.json");
+    private String asked() {
         Path bundle = DiffusersFolder.is(model) ? model : BundleOptions.find(model);
-        String now;
         try {
-            now = Yaml.toJson(new Asked(
+            return Yaml.toJson(new Asked(
                     bundle + " of " + Files.getLastModifiedTime(bundle),
                     seeds,
                     more,
@@ -195,19 +193,24 @@ final class SweepCommand implements Callable<Integer> {
         } catch (IOException e) {
             throw new InputException(InputException.message("read", bundle, e), e);
         }
-        if (Files.isRegularFile(file)) {
-            try {
-                if (!Files.readString(file).equals(now)) {
-                    throw new InputException(
-                            out
-                                    + " holds a sweep of another model or state of it, other seeds, other options or another measurement");
-                }
-                return;
-            } catch (IOException e) {
-                throw new InputException(InputException.message("read", file, e), e);
-            }
+    }
+
+    /** A folder is gone on with only for the same model, seeds and options. */
+    private void checkSettings(String now) {
+        Path file = out.resolve("sweep.json");
+        if (!Files.isRegularFile(file)) {
+            AtomicFiles.writeString(file, now);
+            return;
         }
-        AtomicFiles.writeString(file, now);
+        try {
+            if (!Files.readString(file).equals(now)) {
+                throw new InputException(
+                        out
+                                + " holds a sweep of another model or state of it, other seeds, other options or another measurement");
+            }
+        } catch (IOException e) {
+            throw new InputException(InputException.message("read", file, e), e);
+        }
     }
 
     /** What all cells have in common. */

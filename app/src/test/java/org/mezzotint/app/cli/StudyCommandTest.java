@@ -2,10 +2,12 @@ package org.mezzotint.app.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.IntStream;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -22,10 +24,15 @@ class StudyCommandTest {
     }
 
     private Path study(String budget, int pictures, int samples, String rows) {
+        return study(budget, pictures, samples, 1, rows);
+    }
+
+    private Path study(String budget, int pictures, int samples, int columns, String rows) {
         Path file = folder.resolve("study.yaml");
         AtomicFiles.writeString(
                 file,
-                "budget: " + budget + "\npictures: " + pictures + "\nsamples: " + samples + "\nrows: " + rows + "\n");
+                "budget: " + budget + "\npictures: " + pictures + "\nsamples: " + samples + "\ncolumns: " + columns
+                        + "\nrows: " + rows + "\n");
         return file;
     }
 
@@ -78,6 +85,32 @@ class StudyCommandTest {
         assertThat(printed).contains("dit (1 of 2): denoising error", "hdit (2 of 2)");
         assertThat(withoutSeconds(text("dit/denoising.csv"))).isEqualTo(withoutSeconds(curve));
         assertThat(out.resolve("samples.png")).exists();
+    }
+
+    /** A place for each row from the start, so that sizes and patches stay in their rows and columns. */
+    @Test
+    void theSheetCanShowRowsSideBySide() throws IOException {
+        Path out = folder.resolve("out");
+        String rows =
+                "[" + row("a", Cli.TINY, "") + ", " + row("b", Cli.TINY, "") + ", " + row("c", Cli.TINY, "") + "]";
+        Path square = study("{type: images, images: 8}", 4, 1, 2, rows);
+        Cli.run("study", square, "--out", out, "--only", "c").ok();
+        BufferedImage sheet = ImageIO.read(out.resolve("samples.png").toFile());
+        // a strip of one picture of 8×8 is 12 wide with its margins
+        assertThat(List.of(sheet.getWidth(), sheet.getHeight())).containsExactly(2 * 14 + 2, 2 * 14 + 2);
+        assertThat(white(sheet, 2, 2)).isTrue();
+        assertThat(white(sheet, 16, 2)).isTrue();
+        assertThat(white(sheet, 2, 16)).isFalse();
+        for (String plot : List.of("costs.png", "compute.png")) {
+            assertThat(out.resolve(plot)).exists();
+        }
+        Path wide = study("{type: images, images: 8}", 4, 1, 4, rows);
+        Cli.run("study", wide, "--out", out).fails(3, "columns must be 1 to the number of rows, got 4 for 3");
+    }
+
+    private static boolean white(BufferedImage sheet, int left, int top) {
+        return IntStream.range(0, 12 * 12)
+                .allMatch(i -> (sheet.getRGB(left + i % 12, top + i / 12) & 0xffffff) == 0xffffff);
     }
 
     private static List<String> withoutSeconds(String curve) {

@@ -86,6 +86,8 @@ class SweepCommandTest {
                 .fails(2, "two different settings");
         Cli.run("sweep", run, "--over", "guidance=1", "--weights", run, "--out", out)
                 .fails(2, "--weights is for --reference only");
+        Cli.run("sweep", folder.resolve("nothing"), "--over", "guidance=1", "--out", out)
+                .fails(3, "nothing");
         assertThat(out).doesNotExist();
     }
 }
