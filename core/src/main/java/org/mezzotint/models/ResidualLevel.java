@@ -60,10 +60,10 @@ public record ResidualLevel(int multiplier, int blocks) {
         int factor = downsampling.factor();
         if (size % factor != 0) {
             String what = downsampling instanceof Downsampling.Wavelet wavelet
-                    ? "for a wavelet of " + wavelet.levels() + (wavelet.levels() == 1 ? " level" : " levels")
-                    : "of the patch's side";
-            throw new IllegalArgumentException(name + " must be a multiple " + (factor > 1 ? "of " + factor + " " : "")
-                    + what + ", got " + size);
+                    ? "a wavelet of " + wavelet.levels() + (wavelet.levels() == 1 ? " level" : " levels")
+                    : "patches of that side";
+            throw new IllegalArgumentException(
+                    name + " must be a multiple of " + factor + " for " + what + ", got " + size);
         }
         long whole = (long) factor << steps;
         if (size % whole != 0) {
