@@ -58,7 +58,7 @@ public sealed interface Model extends AutoCloseable permits DiT, HDiT, SimpleDif
     Tuning tuning(String parameter);
 
     /**
-     * Copies all linear weights into the layout of oneDNN's kernels, for faster sampling on the CPU. Gradients and changes
+     * Copies weights of linear layers and convolutions into the layout of oneDNN's kernels, for faster sampling on the CPU. Gradients and changes
      * of the weights have no effect until {@link #unpack}.
      *
      * @param batch the number of pictures that will usually be evaluated at once

@@ -27,6 +27,10 @@ final class PictureEdge {
             conv = child("conv", new Conv2d(init, channels * f * f, width, reach(downsampling), Weights.XAVIER_UNIFORM));
         }
 
+        void pack(long n, long height, long width) {
+            conv.pack(n, height, width);
+        }
+
         /** (N, C, H, W) → (N, D, H/f, W/f). */
         Tensor forward(Tensor x) {
             Tensor y = x; // (N, C·f·f, H/f, W/f)
@@ -50,6 +54,10 @@ final class PictureEdge {
             long f = downsampling.factor();
             norm = child("norm", new GroupNorm(init, groups, width, EPSILON));
             conv = child("conv", new Conv2d(init, width, channels * f * f, reach(downsampling), Weights.ZERO));
+        }
+
+        void pack(long n, long height, long width) {
+            conv.pack(n, height, width);
         }
 
         /** (N, D, H/f, W/f) → (N, C, H, W), contiguous. */

@@ -202,10 +202,10 @@ public final class SimpleDiffusionUNet extends Layer implements Model {
             return attention == null ? y : attention.forward(y);
         }
 
-        void pack(long batch, long cells) {
-            residual.packLinears(batch);
+        void pack(long batch, long rows, long columns) {
+            residual.pack(batch, rows, columns);
             if (attention != null) {
-                attention.packLinears(batch * cells);
+                attention.packLinears(batch * rows * columns);
             }
         }
     }
@@ -269,18 +269,25 @@ public final class SimpleDiffusionUNet extends Layer implements Model {
         logSnrEmbedding.packLinears(batch);
         int last = config.levels().size() - 1;
         for (int i = 0; i <= last; i++) {
-            long cells = (long) config.rows(i) * config.columns(i);
-            down.get(i).forEach(block -> block.pack(batch, cells));
-            up.get(i).forEach(block -> block.pack(batch, cells));
-            if (i == last) {
-                middle.forEach(block -> block.pack(batch, cells));
+            long rows = config.rows(i);
+            long columns = config.columns(i);
+            down.get(i).forEach(block -> block.pack(batch, rows, columns));
+            up.get(i).forEach(block -> block.pack(batch, rows, columns));
+            if (i < last) {
+                shrink.get(i).pack(batch, rows / 2, columns / 2);
+                grow.get(i).pack(batch, rows / 2, columns / 2);
+            } else {
+                middle.forEach(block -> block.pack(batch, rows, columns));
             }
         }
+        input.pack(batch, config.rows(0), config.columns(0));
+        output.pack(batch, config.rows(0), config.columns(0));
     }
 
     @Override
     public void unpack() {
         unpackLinears();
+        unpackConvolutions();
     }
 
     @Override

@@ -305,6 +305,16 @@ public final class UViT extends Layer implements Model {
     public void pack(int batch) {
         packLinears(batch);
         int inner = config.levels().size();
+        for (int i = 0; i < inner; i++) {
+            long rows = config.rows(i);
+            long columns = config.columns(i);
+            down.get(i).forEach(block -> block.pack(batch, rows, columns));
+            up.get(i).forEach(block -> block.pack(batch, rows, columns));
+            shrink.get(i).pack(batch, rows / 2, columns / 2);
+            grow.get(i).pack(batch, rows / 2, columns / 2);
+        }
+        input.pack(batch, config.rows(0), config.columns(0));
+        output.pack(batch, config.rows(0), config.columns(0));
         long tokens = (long) batch * config.rows(inner) * config.columns(inner);
         for (Block block : transformer) {
             block.mlp.up.pack(tokens);
@@ -316,6 +326,7 @@ public final class UViT extends Layer implements Model {
     @Override
     public void unpack() {
         unpackLinears();
+        unpackConvolutions();
     }
 
     @Override

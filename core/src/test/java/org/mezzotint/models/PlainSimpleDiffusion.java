@@ -443,7 +443,7 @@ final class PlainSimpleDiffusion {
             return bands;
         }
         double[][][] coarse = analyse(java.util.Arrays.copyOf(bands, c), levels - 1);
-        double[][][] fine = fold(java.util.Arrays.copyOfRange(bands, c, 4 * c), 1 << levels - 1);
+        double[][][] fine = fold(java.util.Arrays.copyOfRange(bands, c, 4 * c), 1 << (levels - 1));
         return java.util.stream.Stream.of(coarse, fine)
                 .flatMap(java.util.Arrays::stream)
                 .toArray(double[][][]::new);
@@ -454,11 +454,11 @@ final class PlainSimpleDiffusion {
     }
 
     private static double[][][] synthesise(double[][][] y, int levels) {
-        int c = y.length >> 2 * levels;
+        int c = y.length >> (2 * levels);
         double[][][] bands = y;
         if (levels > 1) {
-            double[][][] coarse = synthesise(java.util.Arrays.copyOf(y, c << 2 * (levels - 1)), levels - 1);
-            double[][][] fine = unfold(java.util.Arrays.copyOfRange(y, c << 2 * (levels - 1), y.length), 1 << levels - 1);
+            double[][][] coarse = synthesise(java.util.Arrays.copyOf(y, c << (2 * (levels - 1))), levels - 1);
+            double[][][] fine = unfold(java.util.Arrays.copyOfRange(y, c << (2 * (levels - 1)), y.length), 1 << (levels - 1));
             bands = java.util.stream.Stream.of(coarse, fine)
                     .flatMap(java.util.Arrays::stream)
                     .toArray(double[][][]::new);

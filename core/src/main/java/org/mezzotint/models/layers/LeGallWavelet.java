@@ -73,7 +73,7 @@ public final class LeGallWavelet {
     public static Tensor inverse(Tensor coefficients, int levels) {
         check("coefficients", coefficients, levels);
         long k = coefficients.size(1);
-        long squares = 1L << 2 * levels;
+        long squares = 1L << (2 * levels);
         if (k % squares != 0) {
             throw new IllegalArgumentException("channels of coefficients must be a multiple of " + squares
                     + " for a wavelet of " + levels + (levels == 1 ? " level" : " levels") + ", got " + k);
@@ -83,7 +83,7 @@ public final class LeGallWavelet {
                 return scope.keep(synthesise(coefficients));
             }
             Tensor coarse = inverse(coefficients.narrow(1, 0, k / 4), levels - 1); // (N, C, H/2, W/2)
-            Tensor fine = torch.pixel_shuffle(coefficients.narrow(1, k / 4, k - k / 4), 1L << levels - 1);
+            Tensor fine = torch.pixel_shuffle(coefficients.narrow(1, k / 4, k - k / 4), 1L << (levels - 1));
             return scope.keep(synthesise(torch.cat(new TensorVector(coarse, fine), 1)));
         }
     }

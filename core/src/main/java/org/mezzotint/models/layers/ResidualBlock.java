@@ -63,7 +63,7 @@ public final class ResidualBlock extends Layer {
      * @return (N, C, H, W)
      */
     public Tensor forward(Tensor x, Tensor skip, Tensor c, Tape tape) {
-        if (skip == null != (skipNorm == null)) {
+        if ((skip == null) != (skipNorm == null)) {
             throw new IllegalArgumentException(
                     skip == null ? "this block needs a skip, got none" : "this block takes no skip, got one");
         }
@@ -79,6 +79,19 @@ public final class ResidualBlock extends Layer {
                 .chunk(2, 1); // scale and shift, (N, C, 1, 1)
         h = torch.addcmul(parts.get(1), norm2.forward(h), parts.get(0).add(Scalars.of(1)));
         return x.add(conv2.forward(tape.dropout(torch.silu(h), dropout)));
+    }
+
+    /**
+     * {@link Conv2d#pack Packs} the convolutions and the projection.
+     *
+     * @param n the number of pictures that will usually be evaluated at once
+     * @param height of their maps
+     * @param width of their maps
+     */
+    public void pack(long n, long height, long width) {
+        conv1.pack(n, height, width);
+        conv2.pack(n, height, width);
+        modulation.pack(n);
     }
 
     private Tensor first(Tensor x, Tensor skip) {

@@ -115,7 +115,7 @@ class LeGallWaveletTest {
             Tensor x = rng.normal(ScalarType.Double, 2, 3, height, width);
             Tensor bands = LeGallWavelet.forward(x, levels);
             assertThat(bands.shape())
-                    .containsExactly(2, 3L << 2 * levels, height >> levels, (long) width >> levels);
+                    .containsExactly(2, 3L << (2 * levels), height >> levels, (long) width >> levels);
             assertThat(Tensors.doubles(LeGallWavelet.inverse(bands, levels)))
                     .containsExactly(Tensors.doubles(x), within(1e-13));
             Tensor y = rng.normal(ScalarType.Double, bands.shape());
