@@ -78,7 +78,21 @@ public final class ResidualBlock extends Layer {
                 .unsqueeze(3)
                 .chunk(2, 1); // scale and shift, (N, C, 1, 1)
         h = torch.addcmul(parts.get(1), norm2.forward(h), parts.get(0).add(Scalars.of(1)));
-        return x.add(conv2.forward(tape.dropout(torch.silu(h), dropout)));
+        Tensor y = conv2.forward(tape.dropout(swish(h), dropout));
+        if (y.requires_grad()) {
+            return x.add(y);
+        }
+        y.add_(x);
+        return y;
+    }
+
+    /** Of a tensor that nobody else has: in place where no backward pass will ask for it. */
+    private static Tensor swish(Tensor fresh) {
+        if (fresh.requires_grad()) {
+            return torch.silu(fresh);
+        }
+        torch.silu_(fresh);
+        return fresh;
     }
 
     /**
@@ -99,7 +113,7 @@ public final class ResidualBlock extends Layer {
         if (skip != null) {
             h = h.add(skipNorm.forward(skip)).mul(Scalars.of(HALF_POWER));
         }
-        return conv1.forward(torch.silu(h));
+        return conv1.forward(swish(h));
     }
 
     /**
