@@ -24,7 +24,8 @@ final class PictureEdge {
         Input(Init init, Downsampling downsampling, long channels, long width) {
             this.downsampling = downsampling;
             long f = downsampling.factor();
-            conv = child("conv", new Conv2d(init, channels * f * f, width, reach(downsampling), Weights.XAVIER_UNIFORM));
+            conv = child(
+                    "conv", new Conv2d(init, channels * f * f, width, reach(downsampling), Weights.XAVIER_UNIFORM));
         }
 
         void pack(long n, long height, long width) {

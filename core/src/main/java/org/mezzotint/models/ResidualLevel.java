@@ -35,7 +35,12 @@ public record ResidualLevel(int multiplier, int blocks) {
 
     /** Requires what both models require of their first layer and of their levels, innermost included. */
     static void check(
-            int height, int width, int channels, Downsampling downsampling, int baseChannels, List<Integer> multipliers) {
+            int height,
+            int width,
+            int channels,
+            Downsampling downsampling,
+            int baseChannels,
+            List<Integer> multipliers) {
         atLeast("height", height, 1);
         atLeast("width", width, 1);
         atLeast("channels", channels, 1);
@@ -43,8 +48,7 @@ public record ResidualLevel(int multiplier, int blocks) {
             throw new IllegalArgumentException("baseChannels must be even and at least 4, got " + baseChannels);
         }
         if (multipliers.size() > MOST_LEVELS) {
-            throw new IllegalArgumentException(
-                    "levels must be at most " + MOST_LEVELS + ", got " + multipliers.size());
+            throw new IllegalArgumentException("levels must be at most " + MOST_LEVELS + ", got " + multipliers.size());
         }
         for (int multiplier : multipliers) {
             if ((long) baseChannels * multiplier > MOST_CHANNELS) {

@@ -110,8 +110,7 @@ public final class SimpleDiffusionUNet extends Layer implements Model {
     private List<Block> blocks(String prefix, int level, boolean out, int count, Init init) {
         List<Block> blocks = new ArrayList<>();
         for (int i = 0; i < count; i++) {
-            blocks.add(
-                    child(prefix + "." + i, new Block(config, level, out && i > 0, config.attends(level), init)));
+            blocks.add(child(prefix + "." + i, new Block(config, level, out && i > 0, config.attends(level), init)));
         }
         return blocks;
     }
@@ -192,9 +191,8 @@ public final class SimpleDiffusionUNet extends Layer implements Model {
                     "residual",
                     new ResidualBlock(
                             init, d, config.embeddingWidth(), config.groups(), skipped, config.dropoutOf(level)));
-            attention = attends
-                    ? child("attention", new SelfAttention(init, d, config.numHeads(), config.groups()))
-                    : null;
+            attention =
+                    attends ? child("attention", new SelfAttention(init, d, config.numHeads(), config.groups())) : null;
         }
 
         Tensor forward(Tensor x, Tensor skip, Tensor c, Tape tape) {

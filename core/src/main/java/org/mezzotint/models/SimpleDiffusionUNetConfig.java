@@ -84,8 +84,8 @@ public record SimpleDiffusionUNetConfig(
             throw new IllegalArgumentException("dropoutFrom must be 0 without dropout, got " + dropoutFrom);
         }
         if (dropout > 0 && !sides.contains(dropoutFrom)) {
-            throw new IllegalArgumentException("dropoutFrom must be the shorter side of a level, " + listed(sides)
-                    + ", got " + dropoutFrom);
+            throw new IllegalArgumentException(
+                    "dropoutFrom must be the shorter side of a level, " + listed(sides) + ", got " + dropoutFrom);
         }
         for (int i = 0; i < levels.size(); i++) {
             int channelsOfLevel = baseChannels * levels.get(i).multiplier();

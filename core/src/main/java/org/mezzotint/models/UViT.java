@@ -92,8 +92,7 @@ public final class UViT extends Layer implements Model {
         int e = config.embeddingWidth();
         int inner = config.levels().size();
         positions = parameter(
-                "positions",
-                init.normal(POSITION_STD, config.rows(inner), config.columns(inner), config.width(inner)));
+                "positions", init.normal(POSITION_STD, config.rows(inner), config.columns(inner), config.width(inner)));
         logSnrEmbedding = child("log_snr_embedding", new LogSnrEmbedder(init, config.baseChannels(), e));
         classEmbedding = config.numClasses() > 0
                 ? child("class_embedding", new Embedding(init, config.numClasses() + 1L, e, CLASS_STD))
@@ -123,8 +122,7 @@ public final class UViT extends Layer implements Model {
         for (int i = 0; i < config.levels().get(level).blocks(); i++) {
             blocks.add(child(
                     prefix + "." + i,
-                    new ResidualBlock(
-                            init, config.width(level), config.embeddingWidth(), config.groups(), out, 0)));
+                    new ResidualBlock(init, config.width(level), config.embeddingWidth(), config.groups(), out, 0)));
         }
         return blocks;
     }

@@ -195,9 +195,7 @@ public record UViTConfig(
                 long hidden = UViT.HIDDEN_RATIO;
                 long block = (UViT.BLOCK_MAPS + (transformer.dropout() > 0 ? hidden : 0)) * cells * w;
                 macs = transformer.blocks()
-                        * (cells * w * w * (4 + 2 * hidden)
-                                + 2 * cells * cells * w
-                                + 2 * hidden * w * embeddingWidth);
+                        * (cells * w * w * (4 + 2 * hidden) + 2 * cells * cells * w + 2 * hidden * w * embeddingWidth);
                 floats = transformer.blocks() * block + cells * w;
                 noted += (transformer.blocks() + 1) * cells * w;
                 largest = Math.max(largest, block);

@@ -30,7 +30,8 @@ public final class ModelNetwork {
         SigmaTimes times = diffusion.times();
         input = switch (model.config().timeInput()) {
             // preconditioned diffusion tells σ itself
-            case TIMESTEP -> diffusion instanceof PreconditionedDiffusion preconditioned ? preconditioned::timestep : null;
+            case TIMESTEP ->
+                diffusion instanceof PreconditionedDiffusion preconditioned ? preconditioned::timestep : null;
             case SIGMA -> diffusion instanceof PreconditionedDiffusion ? null : times::sigma;
             case LOG_SNR -> time -> -2 * Math.log(times.sigma(time));
         };

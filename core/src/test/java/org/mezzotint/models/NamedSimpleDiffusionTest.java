@@ -124,7 +124,8 @@ class NamedSimpleDiffusionTest {
     void everyConfigurationComesBackFromItsFile() {
         for (String name : NamedSimpleDiffusion.names()) {
             ModelConfig config = NamedSimpleDiffusion.named(name);
-            assertThat(Yaml.parse(Yaml.toJson(config), name, Map.of(), ModelConfig.class)).isEqualTo(config);
+            assertThat(Yaml.parse(Yaml.toJson(config), name, Map.of(), ModelConfig.class))
+                    .isEqualTo(config);
         }
         assertThat(NamedSimpleDiffusion.names()).hasSize(18);
     }

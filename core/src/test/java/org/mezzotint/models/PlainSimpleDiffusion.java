@@ -21,10 +21,11 @@ final class PlainSimpleDiffusion {
                 ? uvit.baseChannels()
                 : ((SimpleDiffusionUNetConfig) config).baseChannels();
         double[] waves = new double[features];
-        for (int k = 0; k < features / 2; k++) {
-            double angle = (logSnr + 10) / 20 * 1000 * Math.pow(10000, -k / (features / 2 - 1.0));
+        int half = features / 2;
+        for (int k = 0; k < half; k++) {
+            double angle = (logSnr + 10) / 20 * 1000 * Math.pow(10000, -k / (half - 1.0));
             waves[k] = Math.cos(angle);
-            waves[features / 2 + k] = Math.sin(angle);
+            waves[half + k] = Math.sin(angle);
         }
         double[] hidden = each(linear("log_snr_embedding.first", waves), PlainSimpleDiffusion::swish);
         double[] e = linear("log_snr_embedding.second", hidden);
@@ -87,7 +88,9 @@ final class PlainSimpleDiffusion {
         for (int i = 0; i < config.transformer().blocks(); i++) {
             mlp("transformer." + i + ".mlp", tokens);
             tokenAttention(
-                    "transformer." + i + ".attention", tokens, config.transformer().numHeads());
+                    "transformer." + i + ".attention",
+                    tokens,
+                    config.transformer().numHeads());
         }
         y = map(tokens, y[0].length, y[0][0].length);
         for (int i = inner - 1; i >= 0; i--) {
@@ -306,7 +309,10 @@ final class PlainSimpleDiffusion {
 
     private double[] layerNorm(String name, double[] x) {
         double mean = java.util.Arrays.stream(x).average().orElseThrow();
-        double variance = java.util.Arrays.stream(x).map(v -> (v - mean) * (v - mean)).average().orElseThrow();
+        double variance = java.util.Arrays.stream(x)
+                .map(v -> (v - mean) * (v - mean))
+                .average()
+                .orElseThrow();
         double[] bias = weights.get(name + ".bias");
         double[] y = new double[x.length];
         for (int i = 0; i < x.length; i++) {
@@ -458,7 +464,8 @@ final class PlainSimpleDiffusion {
         double[][][] bands = y;
         if (levels > 1) {
             double[][][] coarse = synthesise(java.util.Arrays.copyOf(y, c << (2 * (levels - 1))), levels - 1);
-            double[][][] fine = unfold(java.util.Arrays.copyOfRange(y, c << (2 * (levels - 1)), y.length), 1 << (levels - 1));
+            double[][][] fine =
+                    unfold(java.util.Arrays.copyOfRange(y, c << (2 * (levels - 1)), y.length), 1 << (levels - 1));
             bands = java.util.stream.Stream.of(coarse, fine)
                     .flatMap(java.util.Arrays::stream)
                     .toArray(double[][][]::new);
@@ -480,7 +487,9 @@ final class PlainSimpleDiffusion {
             int column = s;
             double[] line = joined(
                     java.util.Arrays.stream(low).mapToDouble(row -> row[column]).toArray(),
-                    java.util.Arrays.stream(high).mapToDouble(row -> row[column]).toArray());
+                    java.util.Arrays.stream(high)
+                            .mapToDouble(row -> row[column])
+                            .toArray());
             for (int r = 0; r < line.length; r++) {
                 y[r][s] = line[r];
             }

@@ -86,8 +86,7 @@ class SimpleDiffusionUNetTest {
     }
 
     private static double[] outputs(Model model, Tensor x, Tape tape) {
-        return Tensors.doubles(
-                model.forward(x, Tensors.of(-3.0, 2.0), Conditioning.classes(Tensors.of(0L, 3L)), tape));
+        return Tensors.doubles(model.forward(x, Tensors.of(-3.0, 2.0), Conditioning.classes(Tensors.of(0L, 3L)), tape));
     }
 
     /** The same numbers in every parameter that both have. */
@@ -96,7 +95,8 @@ class SimpleDiffusionUNetTest {
                 NoGradGuard noGrad = new NoGradGuard();
                 Rng rng = new Rng(1);
                 Model model = ModelContract.random(config, Precision.FLOAT64, 2)) {
-            model.trainable().forEach((name, parameter) -> rng.reseed(name.hashCode()).fillNormal(parameter));
+            model.trainable()
+                    .forEach((name, parameter) -> rng.reseed(name.hashCode()).fillNormal(parameter));
             rng.reseed(5);
             return outputs(model, rng.normal(ScalarType.Double, 2, 3, 16, 16), tape);
         }
@@ -230,7 +230,8 @@ class SimpleDiffusionUNetTest {
         assertThat(small.inSizeOf(large)).isEqualTo(large);
         assertThat(small.inSizeOf(config(32, 48, new Downsampling.None(), LEVELS, List.of(16), 2, 0, 0, 4)))
                 .isEqualTo(config(32, 48, new Downsampling.None(), LEVELS, List.of(16, 8), 2, 0, 0, 4));
-        SimpleDiffusionUNetConfig fewer = config(32, 32, new Downsampling.None(), LEVELS.subList(0, 2), List.of(), 2, 0, 0, 4);
+        SimpleDiffusionUNetConfig fewer =
+                config(32, 32, new Downsampling.None(), LEVELS.subList(0, 2), List.of(), 2, 0, 0, 4);
         assertThat(small.inSizeOf(fewer)).isEqualTo(small);
     }
 

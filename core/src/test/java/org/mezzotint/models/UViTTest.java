@@ -75,8 +75,7 @@ class UViTTest {
     }
 
     private static double[] outputs(Model model, Tensor x, Tape tape) {
-        return Tensors.doubles(
-                model.forward(x, Tensors.of(-3.0, 2.0), Conditioning.classes(Tensors.of(0L, 3L)), tape));
+        return Tensors.doubles(model.forward(x, Tensors.of(-3.0, 2.0), Conditioning.classes(Tensors.of(0L, 3L)), tape));
     }
 
     private static double[] outputs(UViTConfig config, Tape tape) {
@@ -84,7 +83,8 @@ class UViTTest {
                 NoGradGuard noGrad = new NoGradGuard();
                 Rng rng = new Rng(1);
                 Model model = ModelContract.random(config, Precision.FLOAT64, 2)) {
-            model.trainable().forEach((name, parameter) -> rng.reseed(name.hashCode()).fillNormal(parameter));
+            model.trainable()
+                    .forEach((name, parameter) -> rng.reseed(name.hashCode()).fillNormal(parameter));
             rng.reseed(5);
             return outputs(model, rng.normal(ScalarType.Double, 2, 3, 16, 16), tape);
         }
@@ -128,8 +128,7 @@ class UViTTest {
                 .hasMessage("transformer.blocks must be at least 1, got 0");
         assertThatThrownBy(() -> new Transformer(3, 2, 2, 1))
                 .hasMessage("transformer.dropout must be 0 or more and below 1, got 1.0");
-        assertThatThrownBy(() -> new UViTConfig(
-                        16, 16, 3, new Downsampling.None(), 7, 12, LEVELS, transformer, 4, 3))
+        assertThatThrownBy(() -> new UViTConfig(16, 16, 3, new Downsampling.None(), 7, 12, LEVELS, transformer, 4, 3))
                 .hasMessage("baseChannels must be even and at least 4, got 7");
     }
 
@@ -148,10 +147,13 @@ class UViTTest {
                     assertThat(Tensors.type(y)).isEqualTo(ScalarType.Float);
                     outputs[i] = Tensors.doubles(y);
                     y.mul(y).sum().backward();
-                    gradients[i] = Tensors.doubles(model.trainable().get("positions").grad());
+                    gradients[i] =
+                            Tensors.doubles(model.trainable().get("positions").grad());
                 }
             }
-            assertThat(SimpleDiffusionUNetTest.relative(outputs)).isGreaterThan(0).isLessThan(0.03);
+            assertThat(SimpleDiffusionUNetTest.relative(outputs))
+                    .isGreaterThan(0)
+                    .isLessThan(0.03);
             assertThat(SimpleDiffusionUNetTest.relative(gradients)).isLessThan(0.1);
         }
     }

@@ -100,15 +100,17 @@ class ModelNetworkTest {
             Tensor x = rng.normal(ScalarType.Double, 1, 1, 4, 4);
             double lambda = ((NoiseSchedule.Continuous) cosine).logSnr(0.3);
             for (Map.Entry<Double, Network> told : Map.of(
-                            lambda, new ModelNetwork(model, scheduled(cosine)).on(Tape.plain()),
-                            -2 * Math.log(3.25), new ModelNetwork(model, karras).on(Tape.plain()),
-                            2 * Math.log(3), new ModelNetwork(model, flow).on(Tape.plain()))
+                            lambda,
+                            new ModelNetwork(model, scheduled(cosine)).on(Tape.plain()),
+                            -2 * Math.log(3.25),
+                            new ModelNetwork(model, karras).on(Tape.plain()),
+                            2 * Math.log(3),
+                            new ModelNetwork(model, flow).on(Tape.plain()))
                     .entrySet()) {
                 double time = told.getKey() == lambda ? 300 : told.getKey() < 0 ? 3.25 : 250;
-                double[] indirect =
-                        Tensors.doubles(told.getValue().evaluate(x, Tensors.of(time), Conditioning.none()));
-                double[] direct = Tensors.doubles(
-                        model.forward(x, Tensors.of(told.getKey()), Conditioning.none(), Tape.plain()));
+                double[] indirect = Tensors.doubles(told.getValue().evaluate(x, Tensors.of(time), Conditioning.none()));
+                double[] direct =
+                        Tensors.doubles(model.forward(x, Tensors.of(told.getKey()), Conditioning.none(), Tape.plain()));
                 assertThat(indirect).containsExactly(direct, within(1e-8));
             }
         }

@@ -58,11 +58,10 @@ public final class LogSnrEmbedder extends Layer {
             }
         }
         try (Scope scope = Scope.open()) {
-            Tensor steps = logSnr.to(ScalarType.Double)
-                    .sub(Scalars.of(LOWEST))
-                    .mul(Scalars.of(STEPS / (HIGHEST - LOWEST)));
-            Tensor waves = TimestepEmbedder.embedding(steps, features, MAX_PERIOD, 1)
-                    .to(precision.storage()); // (N, features)
+            Tensor steps =
+                    logSnr.to(ScalarType.Double).sub(Scalars.of(LOWEST)).mul(Scalars.of(STEPS / (HIGHEST - LOWEST)));
+            Tensor waves =
+                    TimestepEmbedder.embedding(steps, features, MAX_PERIOD, 1).to(precision.storage()); // (N, features)
             return scope.keep(second.forward(torch.silu(first.forward(waves))));
         }
     }

@@ -114,8 +114,7 @@ class LeGallWaveletTest {
                 Rng rng = new Rng(4)) {
             Tensor x = rng.normal(ScalarType.Double, 2, 3, height, width);
             Tensor bands = LeGallWavelet.forward(x, levels);
-            assertThat(bands.shape())
-                    .containsExactly(2, 3L << (2 * levels), height >> levels, (long) width >> levels);
+            assertThat(bands.shape()).containsExactly(2, 3L << (2 * levels), height >> levels, (long) width >> levels);
             assertThat(Tensors.doubles(LeGallWavelet.inverse(bands, levels)))
                     .containsExactly(Tensors.doubles(x), within(1e-13));
             Tensor y = rng.normal(ScalarType.Double, bands.shape());
@@ -134,8 +133,8 @@ class LeGallWaveletTest {
                 impulses[i * 16 + i] = 1;
                 impulses[i * 16 + 8 + i] = 1;
             });
-            double[] bands = Tensors.doubles(
-                    LeGallWavelet.forward(Tensors.of(impulses).view(8, 1, 2, 8), 1)); // (8, 4, 1, 4)
+            double[] bands =
+                    Tensors.doubles(LeGallWavelet.forward(Tensors.of(impulses).view(8, 1, 2, 8), 1)); // (8, 4, 1, 4)
             double[] low = golden.doubles("out.matrix_low_n8");
             double[] high = golden.doubles("out.matrix_high_n8");
             for (int i = 0; i < 8; i++) {

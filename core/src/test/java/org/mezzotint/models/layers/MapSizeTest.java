@@ -19,10 +19,7 @@ class MapSizeTest {
             Tensor plain = golden.get("in.x", ScalarType.Double);
             for (Tensor x : new Tensor[] {plain, Conv2d.channelsLast(plain)}) {
                 Golden.assertClose(
-                        "average",
-                        Tensors.doubles(MapSize.average(x, k)),
-                        golden.doubles("out.avg_pool_" + k),
-                        1e-14);
+                        "average", Tensors.doubles(MapSize.average(x, k)), golden.doubles("out.avg_pool_" + k), 1e-14);
                 Tensor corner = x.narrow(2, 0, 6).narrow(3, 0, 6);
                 Golden.assertClose(
                         "repeat",
