@@ -56,17 +56,20 @@ public final class ResidualBlock extends Layer {
     /**
      * Applies the layer.
      *
-     * @param x (N, C, H, W)
+     * @param input x, (N, C, H, W)
      * @param skip (N, C, H, W), or null for a block without one
      * @param c (N, E) conditioning vector
      * @param tape of the pass
      * @return (N, C, H, W)
      */
-    public Tensor forward(Tensor x, Tensor skip, Tensor c, Tape tape) {
+    public Tensor forward(Tensor input, Tensor skip, Tensor c, Tape tape) {
         if ((skip == null) != (skipNorm == null)) {
             throw new IllegalArgumentException(
                     skip == null ? "this block needs a skip, got none" : "this block takes no skip, got one");
         }
+        // a view of its own: the block's gradients of x are summed before they meet those of a skip, with checkpointing and
+        // without
+        Tensor x = input.view(input.shape());
         Tensor h;
         try (Scope half = Scope.open()) { // frees its maps before the second half makes its own
             h = half.keep(first(x, skip));
