@@ -50,59 +50,20 @@ class SimpleDiffusionContractTest {
     }
 
     @Nested
-    class UNetOfOneLevelBehindPatches extends ModelContract {
-        @Override
-        ModelConfig config() {
-            return new SimpleDiffusionUNetConfig(
-                    12,
-                    18,
-                    2,
-                    new Downsampling.Patch(3),
-                    8,
-                    10,
-                    List.of(new ResidualLevel(1, 1)),
-                    List.of(4),
-                    2,
-                    0.2,
-                    4,
-                    4,
-                    5);
-        }
-    }
-
-    @Nested
-    class ViT extends ModelContract {
+    class ViTBehindPatches extends ModelContract {
         @Override
         ModelConfig config() {
             return new UViTConfig(
                     16,
                     24,
                     3,
-                    new Downsampling.None(),
+                    new Downsampling.Patch(2),
                     6,
                     10,
                     List.of(new ResidualLevel(1, 2), new ResidualLevel(2, 1)),
                     new Transformer(4, 2, 3, 0.2),
                     3,
                     5);
-        }
-    }
-
-    @Nested
-    class ViTBehindWavelets extends ModelContract {
-        @Override
-        ModelConfig config() {
-            return new UViTConfig(
-                    16,
-                    24,
-                    3,
-                    new Downsampling.Wavelet(1),
-                    8,
-                    10,
-                    List.of(new ResidualLevel(1, 2)),
-                    new Transformer(3, 1, 4, 0),
-                    2,
-                    0);
         }
     }
 }

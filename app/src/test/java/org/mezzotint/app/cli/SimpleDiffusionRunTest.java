@@ -126,7 +126,7 @@ class SimpleDiffusionRunTest {
             Files.copy(picture, data.resolve("class" + label).resolve("a.png"));
         }
         assertThat(Cli.run(
-                                "likelihood", run, "--data", data, "--atol", "1e-1", "--rtol", "1e-1", "--sigma-min", "0.3",
+                                "likelihood", run, "--data", data, "--limit", "1", "--atol", "1e-1", "--rtol", "1e-1", "--sigma-min", "0.3",
                                 "--sigma-max", "10")
                         .ok()
                         .out())
@@ -160,7 +160,7 @@ class SimpleDiffusionRunTest {
     }
 
     @Test
-    void levelsAreListedWithTheirMemory() throws IOException {
+    void aNamedNetworkCanBeAskedAbout() throws IOException {
         String json = Cli.run("info", "simple-unet-512-wavelet-2", "--json").ok().out();
         assertThat(new ObjectMapper().readTree(json).get("parameters").longValue())
                 .isGreaterThan(100_000_000);
