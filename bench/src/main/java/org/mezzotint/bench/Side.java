@@ -84,8 +84,7 @@ record Side(String name, List<String> command) {
                 switch (setting.model()) {
                     case "dit-s/2" -> List.of("dit_peer.py", "--input", Integer.toString(setting.size() / 8));
                     case "hdit" -> List.of("hdit_peer.py", "--size", size, "--attention", attention.toString());
-                    case "simple-unet", "uvit" ->
-                        List.of("simple_peer.py", "--model", setting.model(), "--size", size);
+                    case "simple-unet", "uvit" -> List.of("simple_peer.py", "--model", setting.model(), "--size", size);
                     default -> throw new IllegalArgumentException("--model " + setting.model() + " has no peer");
                 };
         if (setting.model().equals("dit-s/2") && setting.checkpointing()) {

@@ -38,9 +38,15 @@ public record Cost(
     /** Checks that the levels have no more than there is. */
     public Cost {
         levels = List.copyOf(levels);
-        within("parameters", parameters, levels.stream().mapToLong(Level::parameters).sum());
+        within(
+                "parameters",
+                parameters,
+                levels.stream().mapToLong(Level::parameters).sum());
         within("macs", macs, levels.stream().mapToLong(Level::macs).sum());
-        within("activationBytes", activationBytes, levels.stream().mapToLong(Level::activationBytes).sum());
+        within(
+                "activationBytes",
+                activationBytes,
+                levels.stream().mapToLong(Level::activationBytes).sum());
     }
 
     private static void within(String name, long total, long ofLevels) {

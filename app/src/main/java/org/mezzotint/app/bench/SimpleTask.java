@@ -40,11 +40,7 @@ record SimpleTask(String name, ModelConfig model) implements Task {
 
     private static final NoiseSchedule.Continuous SCHEDULE = new NoiseSchedule.Cosine(-15, 15);
     private static final ScheduledDiffusion DIFFUSION = new ScheduledDiffusion(
-            SCHEDULE,
-            Parameterization.V,
-            Variance.FIXED_SMALL,
-            DiffusionLoss.Kind.MSE,
-            new LossWeighting.Uniform());
+            SCHEDULE, Parameterization.V, Variance.FIXED_SMALL, DiffusionLoss.Kind.MSE, new LossWeighting.Uniform());
 
     static SimpleTask unet(int size) {
         return new SimpleTask(

@@ -24,12 +24,14 @@ import org.mezzotint.tensor.Tensors;
 
 /** The U-Net and the U-ViT of simple diffusion wherever a model can go. */
 class SimpleDiffusionRunTest {
-    private static final String UNET = "model={type: simple-unet, height: 8, width: 8, channels: 3, downsampling: {type:"
-            + " wavelet, levels: 1}, baseChannels: 8, embeddingWidth: 8, levels: [{multiplier: 1, blocks: 1}, {multiplier: 2,"
-            + " blocks: 1}], attentionResolutions: [2], numHeads: 2, dropout: 0.1, dropoutFrom: 2, groups: 4, numClasses: 4}";
-    private static final String UVIT = "model={type: uvit, height: 8, width: 8, channels: 3, downsampling: {type: none},"
-            + " baseChannels: 8, embeddingWidth: 8, levels: [{multiplier: 1, blocks: 1}], transformer: {multiplier: 2, blocks: 1,"
-            + " numHeads: 2, dropout: 0.1}, groups: 4, numClasses: 4}";
+    private static final String UNET =
+            "model={type: simple-unet, height: 8, width: 8, channels: 3, downsampling: {type:"
+                    + " wavelet, levels: 1}, baseChannels: 8, embeddingWidth: 8, levels: [{multiplier: 1, blocks: 1}, {multiplier: 2,"
+                    + " blocks: 1}], attentionResolutions: [2], numHeads: 2, dropout: 0.1, dropoutFrom: 2, groups: 4, numClasses: 4}";
+    private static final String UVIT =
+            "model={type: uvit, height: 8, width: 8, channels: 3, downsampling: {type: none},"
+                    + " baseChannels: 8, embeddingWidth: 8, levels: [{multiplier: 1, blocks: 1}], transformer: {multiplier: 2, blocks: 1,"
+                    + " numHeads: 2, dropout: 0.1}, groups: 4, numClasses: 4}";
     private static final Map<String, String> WAYS = Map.of(
             "discrete", "sampling.guidance=1.5", // as the recipe has it
             "scheduled",
@@ -115,9 +117,7 @@ class SimpleDiffusionRunTest {
         java.util.Arrays.fill(rgb, (byte) 90);
         Png.write(picture, 8, 8, rgb, Map.of());
         Path edited = folder.resolve("edited");
-        Cli.run(
-                        "edit", run, "--picture", picture, "--strength", "0.5", "--steps", "4", "--seeds", "7", "--out",
-                        edited)
+        Cli.run("edit", run, "--picture", picture, "--strength", "0.5", "--steps", "4", "--seeds", "7", "--out", edited)
                 .ok();
         assertThat(Cli.files(edited)).contains("000007.png");
         Path data = folder.resolve("data");
@@ -126,8 +126,20 @@ class SimpleDiffusionRunTest {
             Files.copy(picture, data.resolve("class" + label).resolve("a.png"));
         }
         assertThat(Cli.run(
-                                "likelihood", run, "--data", data, "--limit", "1", "--atol", "1e-1", "--rtol", "1e-1", "--sigma-min", "0.3",
-                                "--sigma-max", "10")
+                                "likelihood",
+                                run,
+                                "--data",
+                                data,
+                                "--limit",
+                                "1",
+                                "--atol",
+                                "1e-1",
+                                "--rtol",
+                                "1e-1",
+                                "--sigma-min",
+                                "0.3",
+                                "--sigma-max",
+                                "10")
                         .ok()
                         .out())
                 .contains("bits per dimension");
@@ -161,7 +173,8 @@ class SimpleDiffusionRunTest {
 
     @Test
     void aNamedNetworkCanBeAskedAbout() throws IOException {
-        String json = Cli.run("info", "simple-unet-512-wavelet-2", "--json").ok().out();
+        String json =
+                Cli.run("info", "simple-unet-512-wavelet-2", "--json").ok().out();
         assertThat(new ObjectMapper().readTree(json).get("parameters").longValue())
                 .isGreaterThan(100_000_000);
     }

@@ -67,7 +67,8 @@ public final class ResidualBlock extends Layer {
             throw new IllegalArgumentException(
                     skip == null ? "this block needs a skip, got none" : "this block takes no skip, got one");
         }
-        // a view of its own: the block's gradients of x are summed before they meet those of a skip, with checkpointing and
+        // a view of its own: the block's gradients of x are summed before they meet those of a skip, with checkpointing
+        // and
         // without
         Tensor x = input.view(input.shape());
         Tensor h;
