@@ -79,19 +79,21 @@ record Side(String name, List<String> command) {
     static Side peer(
             Path root, String python, Setting setting, String precision, Attention attention, boolean compiled) {
         boolean hdit = setting.model().equals("hdit");
-        if (!hdit && !setting.model().equals("dit-s/2")) {
-            throw new IllegalArgumentException("--model " + setting.model() + " has no peer");
-        }
-        if (!hdit && setting.checkpointing()) {
+        String size = Integer.toString(setting.size());
+        List<String> own = // script and its own options
+                switch (setting.model()) {
+                    case "dit-s/2" -> List.of("dit_peer.py", "--input", Integer.toString(setting.size() / 8));
+                    case "hdit" -> List.of("hdit_peer.py", "--size", size, "--attention", attention.toString());
+                    case "simple-unet", "uvit" -> List.of("simple_peer.py", "--model", setting.model(), "--size", size);
+                    default -> throw new IllegalArgumentException("--model " + setting.model() + " has no peer");
+                };
+        if (setting.model().equals("dit-s/2") && setting.checkpointing()) {
             throw new IllegalArgumentException("--checkpointing has no peer for --model " + setting.model());
         }
-        Path script = root.resolve(hdit ? "bench/peer/hdit_peer.py" : "bench/peer/dit_peer.py");
+        Path script = root.resolve("bench/peer").resolve(own.get(0));
         List<String> command =
                 new ArrayList<>(List.of(python, script.toAbsolutePath().toString(), "serve"));
-        command.addAll(
-                hdit
-                        ? List.of("--size", Integer.toString(setting.size()), "--attention", attention.toString())
-                        : List.of("--input", Integer.toString(setting.size() / 8)));
+        command.addAll(own.subList(1, own.size()));
         command.addAll(setting.options());
         if (precision.equals("bfloat16")) {
             command.add("--bf16");

@@ -59,13 +59,16 @@ public final class SideBySide implements Callable<Integer> {
             description = "${COMPLETION-CANDIDATES} (default: all); memory and start share their processes")
     private Workload workload = Workload.ALL;
 
-    @Option(names = "--model", paramLabel = "NAME", description = "dit-s/2 or hdit (default: dit-s/2)")
+    @Option(
+            names = "--model",
+            paramLabel = "NAME",
+            description = "dit-s/2, hdit, simple-unet or uvit (default: dit-s/2)")
     private String model = "dit-s/2";
 
     @Option(names = "--size", paramLabel = "PIXELS", description = "side of the picture (default: 256)")
     private int size = 256;
 
-    @Option(names = "--checkpointing", description = "train with activation checkpointing, HDiT only")
+    @Option(names = "--checkpointing", description = "train with activation checkpointing, not dit-s/2")
     private boolean checkpointing;
 
     @Option(

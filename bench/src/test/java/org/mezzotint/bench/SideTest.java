@@ -37,6 +37,15 @@ class SideTest {
     }
 
     @Test
+    void thePeersOfSimpleDiffusionGetModelAndSize() {
+        Setting setting = new Setting("uvit", 128, 4, 2, true);
+        Side peer = Side.peer(ROOT, "python3", setting, "float32", Attention.MASKED_SDPA, false);
+        assertThat(peer.name()).isEqualTo("peer float32 eager");
+        assertThat(String.join(" ", peer.command()))
+                .endsWith("simple_peer.py serve --model uvit --size 128 --batch 4 --threads 2 --checkpointing");
+    }
+
+    @Test
     void flexAttentionIsCompiled() {
         Side peer = Side.peer(ROOT, "python3", new Setting("hdit", 256, 1, 2, false), "float32", Attention.FLEX, false);
         assertThat(peer.name()).isEqualTo("peer float32 flex compiled");

@@ -1,5 +1,7 @@
 package org.mezzotint.models;
 
+import java.util.List;
+import java.util.function.ToIntFunction;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.models.layers.Init;
 
@@ -11,8 +13,62 @@ import org.mezzotint.models.layers.Init;
  * @param activationBytes estimate of what one picture's forward pass keeps for its backward pass, float32
  * @param checkpointedBytes the same with activation checkpointing
  * @param inferenceBytes estimate of the largest working set of one picture's forward pass without gradients, float32
+ * @param levels what falls to each level of a model that has levels, the finest first; empty for others. What they share (the
+ *     conditioning, working memory) is in the totals only
  */
-public record Cost(long parameters, long macs, long activationBytes, long checkpointedBytes, long inferenceBytes) {
+public record Cost(
+        long parameters,
+        long macs,
+        long activationBytes,
+        long checkpointedBytes,
+        long inferenceBytes,
+        List<Level> levels) {
+    /**
+     * What falls to one level.
+     *
+     * @param rows height of its maps, in cells
+     * @param columns width of its maps, in cells
+     * @param channels of its maps
+     * @param parameters trainable parameters
+     * @param macs multiply-accumulates of one forward pass of one picture
+     * @param activationBytes estimate of what one picture's forward pass keeps for its backward pass, float32
+     */
+    public record Level(int rows, int columns, int channels, long parameters, long macs, long activationBytes) {}
+
+    /** Checks that the levels have no more than there is. */
+    public Cost {
+        levels = List.copyOf(levels);
+        within(
+                "parameters",
+                parameters,
+                levels.stream().mapToLong(Level::parameters).sum());
+        within("macs", macs, levels.stream().mapToLong(Level::macs).sum());
+        within(
+                "activationBytes",
+                activationBytes,
+                levels.stream().mapToLong(Level::activationBytes).sum());
+    }
+
+    private static void within(String name, long total, long ofLevels) {
+        if (ofLevels > total) {
+            throw new IllegalArgumentException(
+                    name + " of the levels must be at most the model's, got " + ofLevels + " of " + total);
+        }
+    }
+
+    /**
+     * What a network without levels costs.
+     *
+     * @param parameters trainable parameters
+     * @param macs multiply-accumulates of one forward pass of one picture
+     * @param activationBytes estimate of what one picture's forward pass keeps for its backward pass, float32
+     * @param checkpointedBytes the same with activation checkpointing
+     * @param inferenceBytes estimate of the largest working set of one picture's forward pass without gradients, float32
+     */
+    public Cost(long parameters, long macs, long activationBytes, long checkpointedBytes, long inferenceBytes) {
+        this(parameters, macs, activationBytes, checkpointedBytes, inferenceBytes, List.of());
+    }
+
     /** libtorch, MKL and the JVM, measured on Linux: 430 MB. */
     private static final long RUNTIME_BYTES = 430_000_000;
 
@@ -27,6 +83,28 @@ public record Cost(long parameters, long macs, long activationBytes, long checkp
                 Model shapes = config.create(init)) {
             return shapes.trainable().values().stream().mapToLong(Tensor::numel).sum();
         }
+    }
+
+    /**
+     * Counts what each level of a model trains, without memory for it.
+     *
+     * @param config of the model
+     * @param levels how many
+     * @param level number of the level that a tensor's name belongs to; -1 for what they share
+     * @return trainable parameters, one number a level
+     */
+    static long[] parameters(ModelConfig config, int levels, ToIntFunction<String> level) {
+        long[] counts = new long[levels];
+        try (Init init = Init.shapesOnly();
+                Model shapes = config.create(init)) {
+            shapes.trainable().forEach((name, tensor) -> {
+                int at = level.applyAsInt(name);
+                if (at >= 0) {
+                    counts[at] += tensor.numel();
+                }
+            });
+        }
+        return counts;
     }
 
     /**

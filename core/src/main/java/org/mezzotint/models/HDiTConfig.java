@@ -7,6 +7,7 @@ import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.LongStream;
 import org.mezzotint.models.layers.Init;
 import org.mezzotint.tensor.Conditioning;
 
@@ -381,39 +382,62 @@ public record HDiTConfig(
         long parameters = Cost.parameters(this);
         long m = mapping.width();
         long patch = (long) channels * patchHeight * patchWidth;
-        long macs = 2 * tokens(0) * patch * levels.get(0).width() // patches in and out
-                + 2 * m * m // noise level, augmentation
+        long outside = 2 * m * m // noise level, augmentation
                 + m * extraWidth
                 + 3L * mapping.depth() * m * mapping.feedForwardWidth();
+        long[] macs = new long[levels.size()];
+        long[] kept = new long[levels.size()];
+        long[] inputs = new long[levels.size()];
+        long largest = 0;
+        macs[0] = 2 * tokens(0) * patch * levels.get(0).width(); // patches in and out
         for (int i = 0; i < levels.size(); i++) {
             boolean innermost = i == levels.size() - 1;
-            macs += (innermost ? 1L : 2L) * levels.get(i).depth() * layerMacs(i);
+            long layers = (innermost ? 1L : 2L) * levels.get(i).depth();
+            macs[i] += layers * layerMacs(i);
             if (!innermost) {
                 long join = tokens(i + 1)
                         * 4
                         * levels.get(i).width()
                         * levels.get(i + 1).width();
-                macs += 2 * join; // merge and split
+                macs[i] += 2 * join; // merge and split
                 if (design.skip() == Skip.CONCATENATE) {
-                    macs += 2
+                    macs[i] += 2
                             * tokens(i)
                             * levels.get(i).width()
                             * levels.get(i).width();
                 }
             }
-        }
-        long kept = 0;
-        long inputs = 0;
-        long largest = 0;
-        for (int i = 0; i < levels.size(); i++) {
-            long layers = (i == levels.size() - 1 ? 1L : 2L) * levels.get(i).depth();
-            kept += layers * layerBytes(i);
-            inputs += (layers + 2) * 4 * tokens(i) * levels.get(i).width();
+            kept[i] = layers * layerBytes(i);
+            inputs[i] = (layers + 2) * 4 * tokens(i) * levels.get(i).width();
             largest = Math.max(largest, layerBytes(i));
+        }
+        long[] trained = Cost.parameters(this, levels.size(), this::levelOf);
+        List<Cost.Level> parts = new ArrayList<>();
+        for (int i = 0; i < levels.size(); i++) {
+            int width = levels.get(i).width();
+            parts.add(new Cost.Level(rows(i), columns(i), width, trained[i], macs[i], kept[i] + inputs[i]));
         }
         // how many times the largest layer is alive at once: measured on 64 x 64 pixels, two levels, batches of 16 and
         // 48
-        return new Cost(parameters, macs, kept + inputs + 2 * largest, inputs + 3 * largest, inputs + largest * 8 / 5);
+        long noted = LongStream.of(inputs).sum();
+        return new Cost(
+                parameters,
+                outside + LongStream.of(macs).sum(),
+                LongStream.of(kept).sum() + noted + 2 * largest,
+                noted + 3 * largest,
+                noted + largest * 8 / 5,
+                parts);
+    }
+
+    /** The level of a tensor: merging and splitting count with the finer one, the conditioning with none. */
+    private int levelOf(String tensor) {
+        String[] parts = tensor.split("\\.", 3);
+        return switch (parts[0]) {
+            case "down_levels", "up_levels", "merges", "splits" -> Integer.parseInt(parts[1]);
+            case "mid_level" -> levels.size() - 1;
+            case "patch_in", "pos_emb", "out_norm", "patch_out" -> 0;
+            default -> -1;
+        };
     }
 
     /** Float32 activations that a layer keeps for its backward pass, counted from its operations. */

@@ -8,7 +8,7 @@ import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Precision;
 
 /** A network with its parameters, as training and sampling see it. */
-public sealed interface Model extends AutoCloseable permits DiT, HDiT {
+public sealed interface Model extends AutoCloseable permits DiT, HDiT, SimpleDiffusionUNet, UViT {
     /**
      * What the network was built from.
      *
@@ -58,7 +58,7 @@ public sealed interface Model extends AutoCloseable permits DiT, HDiT {
     Tuning tuning(String parameter);
 
     /**
-     * Copies all linear weights into the layout of oneDNN's kernels, for faster sampling on the CPU. Gradients and changes
+     * Copies weights of linear layers and convolutions into the layout of oneDNN's kernels, for faster sampling on the CPU. Gradients and changes
      * of the weights have no effect until {@link #unpack}.
      *
      * @param batch the number of pictures that will usually be evaluated at once

@@ -10,9 +10,11 @@ import org.mezzotint.models.layers.Init;
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonSubTypes({
     @JsonSubTypes.Type(value = DiTConfig.class, name = "dit"),
-    @JsonSubTypes.Type(value = HDiTConfig.class, name = "hdit")
+    @JsonSubTypes.Type(value = HDiTConfig.class, name = "hdit"),
+    @JsonSubTypes.Type(value = SimpleDiffusionUNetConfig.class, name = "simple-unet"),
+    @JsonSubTypes.Type(value = UViTConfig.class, name = "uvit")
 })
-public sealed interface ModelConfig permits DiTConfig, HDiTConfig {
+public sealed interface ModelConfig permits DiTConfig, HDiTConfig, SimpleDiffusionUNetConfig, UViTConfig {
     /**
      * Picture height H.
      *
@@ -61,13 +63,15 @@ public sealed interface ModelConfig permits DiTConfig, HDiTConfig {
         /** The schedule's own time: a level's number, or 1000·t. */
         TIMESTEP,
         /** The noise in units of clean pictures, above 0. */
-        SIGMA
+        SIGMA,
+        /** The log signal-to-noise ratio λ = −2·ln σ. */
+        LOG_SNR
     }
 
     /**
      * What the network's time input is.
      *
-     * @return named {@code t} or {@code sigma} in files
+     * @return named {@code t}, {@code sigma} or {@code logSnr} in files
      */
     @JsonIgnore
     TimeInput timeInput();

@@ -14,6 +14,6 @@
  * at once; training and packing must not run beside them. Models know nothing of diffusion: what x, t and the output mean
  * is decided in {@code org.mezzotint.diffusion}.
  *
- * <p>Papers: DiT, arXiv:2212.09748v2.
+ * <p>Papers: DiT, arXiv:2212.09748v2; HDiT, arXiv:2401.11605v1; simple diffusion, arXiv:2301.11093.
  */
 package org.mezzotint.models;

@@ -12,7 +12,7 @@ import org.bytedeco.pytorch.Type;
 
 /**
  * Operators of libtorch that have no Java method, called through its dispatcher: whole-list arithmetic for optimisers and
- * moving averages, and oneDNN's packed linear layer.
+ * moving averages, and oneDNN's packed linear and convolution layers.
  *
  * <p>Arguments follow the operators' schemas in PyTorch 2.10's {@code native_functions.yaml}.
  */
@@ -176,6 +176,87 @@ public final class Ops {
                     new IValue(activation.attribute),
                     OneDnn.NO_SCALARS,
                     new IValue(activation.algorithm)));
+        }
+    }
+
+    /** oneDNN's convolutions, apart from its linear layers for builds that lack them. */
+    private static final class OneDnnConvolution {
+        static final OperatorHandle REORDER = find("mkldnn::_reorder_convolution_weight", "");
+        static final OperatorHandle POINTWISE = find("mkldnn::_convolution_pointwise", "");
+        static final Type.TypePtr NUMBERS = elements(3);
+        static final Type.TypePtr SCALARS = elements(8);
+
+        /** The type of the elements of one of the lists that the convolution takes. */
+        private static Type.TypePtr elements(int argument) {
+            Scope scope = Scope.owner();
+            try {
+                return POINTWISE
+                        .schema()
+                        .arguments()
+                        .getPointer(argument)
+                        .real_type()
+                        .get()
+                        .containedType(0);
+            } finally {
+                scope.leave();
+            }
+        }
+
+        static IValue numbers(long... values) {
+            GenericList list = new GenericList(NUMBERS);
+            for (long value : values) {
+                list.push_back(new IValue(value));
+            }
+            return new IValue(list);
+        }
+    }
+
+    /**
+     * Lays a convolution's weight (out, in, k, k) out for {@link #packedConvolution}.
+     *
+     * @param weight on the CPU
+     * @param padding rows and columns of zeros around a picture
+     * @param stride steps of the kernel
+     * @param input the shape (N, in, H, W) that inputs will usually have
+     * @return an opaque tensor of the same size
+     */
+    public static Tensor packConvolutionWeight(Tensor weight, long[] padding, long[] stride, long... input) {
+        try (Scope scope = Scope.open()) {
+            return scope.keep(call(
+                    OneDnnConvolution.REORDER,
+                    new IValue(weight),
+                    OneDnnConvolution.numbers(padding),
+                    OneDnnConvolution.numbers(stride),
+                    OneDnnConvolution.numbers(1, 1),
+                    new IValue(1L),
+                    OneDnnConvolution.numbers(input)));
+        }
+    }
+
+    /**
+     * A convolution with a packed weight, without gradients.
+     *
+     * @param x (N, in, H, W), in the weight's type
+     * @param packed from {@link #packConvolutionWeight}
+     * @param bias (out,), or null for none
+     * @param padding as when it was packed
+     * @param stride as when it was packed
+     * @return (N, out, H', W')
+     */
+    public static Tensor packedConvolution(Tensor x, Tensor packed, Tensor bias, long[] padding, long... stride) {
+        try (Scope scope = Scope.open()) {
+            return scope.keep(call(
+                    OneDnnConvolution.POINTWISE,
+                    new IValue(x),
+                    new IValue(packed),
+                    bias == null ? new IValue() : new IValue(bias),
+                    OneDnnConvolution.numbers(padding),
+                    OneDnnConvolution.numbers(stride),
+                    OneDnnConvolution.numbers(1, 1),
+                    new IValue(1L),
+                    new IValue(Activation.NONE.attribute),
+                    new IValue(new GenericList(OneDnnConvolution.SCALARS)),
+                    new IValue(Activation.NONE.algorithm)));
         }
     }
 

@@ -22,6 +22,8 @@ import org.mezzotint.models.DiTConfig;
 import org.mezzotint.models.HDiTConfig;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.ModelConfig;
+import org.mezzotint.models.SimpleDiffusionUNetConfig;
+import org.mezzotint.models.UViTConfig;
 import org.mezzotint.tensor.Scope;
 
 /**
@@ -179,6 +181,12 @@ public final class FineTuning {
                     dit.learnSigma(),
                     dit.conditioning(),
                     dit.convention());
+        }
+        if (trained instanceof SimpleDiffusionUNetConfig unet) {
+            return unet.inSizeOf((SimpleDiffusionUNetConfig) now);
+        }
+        if (trained instanceof UViTConfig uvit) {
+            return uvit.inSizeOf((UViTConfig) now);
         }
         HDiTConfig hdit = (HDiTConfig) trained;
         return new HDiTConfig(

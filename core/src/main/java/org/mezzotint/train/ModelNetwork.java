@@ -6,14 +6,14 @@ import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.Network;
 import org.mezzotint.diffusion.PreconditionedDiffusion;
+import org.mezzotint.diffusion.SigmaTimes;
 import org.mezzotint.models.Model;
-import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.layers.Tape;
 import org.mezzotint.tensor.Tensors;
 
 /**
- * A model as diffusion sees it: tells the model the noise level in the way the model wants to hear it, be it a time step or
- * σ, the noise in units of clean pictures.
+ * A model as diffusion sees it: tells the model the noise level in the way the model wants to hear it, be it a time step, σ,
+ * the noise in units of clean pictures, or the log SNR.
  */
 public final class ModelNetwork {
     private final Model model;
@@ -27,12 +27,14 @@ public final class ModelNetwork {
      */
     public ModelNetwork(Model model, DiffusionConfig diffusion) {
         this.model = model;
-        boolean sigma = model.config().timeInput() == ModelConfig.TimeInput.SIGMA;
-        if (diffusion instanceof PreconditionedDiffusion preconditioned) { // tells σ itself
-            input = sigma ? null : preconditioned::timestep;
-        } else {
-            input = sigma ? diffusion.times()::sigma : null;
-        }
+        SigmaTimes times = diffusion.times();
+        input = switch (model.config().timeInput()) {
+            // preconditioned diffusion tells σ itself
+            case TIMESTEP ->
+                diffusion instanceof PreconditionedDiffusion preconditioned ? preconditioned::timestep : null;
+            case SIGMA -> diffusion instanceof PreconditionedDiffusion ? null : times::sigma;
+            case LOG_SNR -> time -> -2 * Math.log(times.sigma(time));
+        };
     }
 
     /**

@@ -136,6 +136,48 @@ class FineTuningTest {
         }
     }
 
+    private static final String UVIT =
+            "{type: uvit, height: 8, width: 8, channels: 3, downsampling: {type: none}, baseChannels: 4,"
+                    + " embeddingWidth: 6, levels: [{multiplier: 1, blocks: 1}], transformer: {multiplier: 2, blocks: 1, numHeads: 2,"
+                    + " dropout: 0.0}, groups: 2, numClasses: 4}";
+    private static final String UNET =
+            "{type: simple-unet, height: 8, width: 8, channels: 3, downsampling: {type: none},"
+                    + " baseChannels: 4, embeddingWidth: 6, levels: [{multiplier: 1, blocks: 1}, {multiplier: 2, blocks: 1}],"
+                    + " attentionResolutions: [8], numHeads: 2, dropout: 0.0, dropoutFrom: 0, groups: 2, numClasses: 4}";
+
+    @Test
+    void theNetworksOfSimpleDiffusionStartFromAnotherSizeToo() {
+        TrainConfig uvit = recipe("model", UVIT);
+        try (Scope scope = Scope.open();
+                TrainState state =
+                        fresh(recipe("model", UVIT.replace("height: 8, width: 8", "height: 16, width: 12")))) {
+            FineTuning.Source source = trained(uvit, List.of());
+            String said = FineTuning.begin(
+                    state, source, FineTuning.ClassMap.of(source, List.of("a", "b", "c", "d"), Map.of()));
+            assertThat(said).contains("positions resampled from 4×4 to 8×6");
+            double[] expected = bicubic(Tensors.doubles(source.weights().get("positions")), 4, 8, 8, 6);
+            double[] table = Tensors.doubles(state.model().state().get("positions"));
+            for (int i = 0; i < expected.length; i++) {
+                assertThat(table[i]).isCloseTo(expected[i], within(1e-6));
+            }
+        }
+        String large = UNET.replace("height: 8, width: 8", "height: 16, width: 16");
+        try (Scope scope = Scope.open();
+                TrainState state = fresh(recipe("model", large.replace("[8]", "[16]")));
+                TrainState otherwise =
+                        fresh(recipe("model", large.replace("[8]", "[16]").replace("numHeads: 2", "numHeads: 4")))) {
+            FineTuning.Source source = trained(recipe("model", UNET), List.of());
+            FineTuning.ClassMap map = FineTuning.ClassMap.of(source, List.of("a", "b", "c", "d"), Map.of());
+            assertThat(FineTuning.begin(state, source, map))
+                    .isEqualTo("starting from trained weights, 4 of 4 classes known");
+            assertThat(Tensors.floats(state.model().state().get("up.1.1.residual.skip_norm.weight")))
+                    .isEqualTo(Tensors.floats(source.weights().get("up.1.1.residual.skip_norm.weight")));
+            assertThatThrownBy(() -> FineTuning.begin(otherwise, source, map))
+                    .isInstanceOf(InputException.class)
+                    .hasMessageContaining("in a way that no tensor shows");
+        }
+    }
+
     /** Separable cubic convolution with a = −3/4, half-pixel centres, borders repeated. */
     private static double[] bicubic(double[] table, int side, int d, int rows, int columns) {
         double[] result = new double[rows * columns * d];

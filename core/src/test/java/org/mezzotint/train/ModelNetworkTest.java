@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.List;
+import java.util.Map;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -23,8 +24,12 @@ import org.mezzotint.diffusion.ScheduledDiffusion;
 import org.mezzotint.diffusion.SigmaDensity;
 import org.mezzotint.diffusion.SigmaWeighting;
 import org.mezzotint.diffusion.Variance;
+import org.mezzotint.models.Downsampling;
 import org.mezzotint.models.HDiTConfig;
 import org.mezzotint.models.Model;
+import org.mezzotint.models.ModelConfig;
+import org.mezzotint.models.ResidualLevel;
+import org.mezzotint.models.SimpleDiffusionUNetConfig;
 import org.mezzotint.models.layers.Init;
 import org.mezzotint.models.layers.Tape;
 import org.mezzotint.tensor.Conditioning;
@@ -73,6 +78,41 @@ class ModelNetworkTest {
                     model.forward(x, Tensors.of(2 * sigma, 2 * sigma), Conditioning.none(), Tape.plain()));
             assertThat(told).containsExactly(direct, within(1e-10));
             assertThat(direct).isNotEqualTo(other);
+        }
+    }
+
+    /** λ = −2·ln σ, whatever the training counts in. */
+    @Test
+    void aModelOfLogSnrsIsToldThem() {
+        ModelConfig unet = new SimpleDiffusionUNetConfig(
+                4, 4, 1, new Downsampling.None(), 4, 4, List.of(new ResidualLevel(1, 1)), List.of(), 1, 0, 0, 2, 0);
+        PreconditionedDiffusion karras = new PreconditionedDiffusion(
+                0.5, 0.002, 80, new SigmaDensity.LogNormal(-1.2, 1.2), new SigmaWeighting.Edm(), 1);
+        FlowMatching flow =
+                new FlowMatching(Interpolant.LINEAR, new FlowTime.Uniform(), 1, FlowMatching.Convention.TO_NOISE);
+        NoiseSchedule cosine = new NoiseSchedule.ShiftedCosine(-15, 15, 64, 128);
+        try (Scope scope = Scope.open();
+                NoGradGuard noGrad = new NoGradGuard();
+                Rng rng = new Rng(1);
+                Init init = Init.random(1, Precision.FLOAT64, new Device("cpu"));
+                Model model = unet.create(init)) {
+            model.trainable().values().forEach(rng::fillNormal);
+            Tensor x = rng.normal(ScalarType.Double, 1, 1, 4, 4);
+            double lambda = ((NoiseSchedule.Continuous) cosine).logSnr(0.3);
+            for (Map.Entry<Double, Network> told : Map.of(
+                            lambda,
+                            new ModelNetwork(model, scheduled(cosine)).on(Tape.plain()),
+                            -2 * Math.log(3.25),
+                            new ModelNetwork(model, karras).on(Tape.plain()),
+                            2 * Math.log(3),
+                            new ModelNetwork(model, flow).on(Tape.plain()))
+                    .entrySet()) {
+                double time = told.getKey() == lambda ? 300 : told.getKey() < 0 ? 3.25 : 250;
+                double[] indirect = Tensors.doubles(told.getValue().evaluate(x, Tensors.of(time), Conditioning.none()));
+                double[] direct =
+                        Tensors.doubles(model.forward(x, Tensors.of(told.getKey()), Conditioning.none(), Tape.plain()));
+                assertThat(indirect).containsExactly(direct, within(1e-8));
+            }
         }
     }
 

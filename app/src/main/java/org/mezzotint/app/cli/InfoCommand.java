@@ -13,6 +13,7 @@ import org.mezzotint.models.DiTConfig;
 import org.mezzotint.models.ModelBundle;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.NamedHDiT;
+import org.mezzotint.models.NamedSimpleDiffusion;
 import org.mezzotint.train.EmaSnapshots;
 import org.mezzotint.train.RunDirectory;
 import picocli.CommandLine.Command;
@@ -36,7 +37,8 @@ final class InfoCommand implements Callable<Integer> {
             index = "0",
             paramLabel = "MODEL",
             description =
-                    "a published name (dit-s/8 … dit-xl/2, hdit-imagenet-256, hdit-ablation-e …), a recipe (.yaml),"
+                    "a published name (dit-s/8 … dit-xl/2, hdit-imagenet-256, hdit-ablation-e …, simple-unet-128, uvit-256 …),"
+                            + " a recipe (.yaml),"
                             + " a bundle (.safetensors) or a run's folder")
     private String model;
 
@@ -137,6 +139,13 @@ final class InfoCommand implements Callable<Integer> {
                 throw new IllegalArgumentException("--size must be 1 to " + LARGEST + ", got " + size);
             }
             return NamedHDiT.named(model, size == null ? 0 : size);
+        }
+        if (model.toLowerCase(Locale.ROOT).matches("(simple-unet|uvit).*")) {
+            if (conditioning != null || size != null) {
+                throw new IllegalArgumentException(
+                        "--size and --conditioning are not for " + model + ", whose name says its size");
+            }
+            return NamedSimpleDiffusion.named(model);
         }
         return dit(size == null ? DIT_SIZE : size);
     }

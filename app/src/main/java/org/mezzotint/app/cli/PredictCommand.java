@@ -12,7 +12,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.io.InputException;
 import org.mezzotint.io.Safetensors;
 import org.mezzotint.models.Model;
-import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.layers.Tape;
 import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Precision;
@@ -60,7 +59,12 @@ final class PredictCommand implements Callable<Integer> {
                 Model model = bundle.load(numbers, device)) {
             TreeSet<String> needed = new TreeSet<>(bundle.config().inputs());
             needed.add("x");
-            String time = bundle.config().timeInput() == ModelConfig.TimeInput.SIGMA ? "sigma" : "t";
+            String time =
+                    switch (bundle.config().timeInput()) {
+                        case TIMESTEP -> "t";
+                        case SIGMA -> "sigma";
+                        case LOG_SNR -> "logSnr";
+                    };
             needed.add(time);
             TreeSet<String> given = new TreeSet<>(inputs.names());
             given.removeAll(bundle.config().optionalInputs());

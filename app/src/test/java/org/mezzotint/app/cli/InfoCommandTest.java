@@ -47,6 +47,17 @@ class InfoCommandTest {
                 .isLessThan(base.get("parameters").longValue());
     }
 
+    /** The paper's follow-ups quote 2 G or 2.5 G parameters and 555 G; the sum over its layers is what is asked for here. */
+    @Test
+    void theModelsOfSimpleDiffusionHaveTheirPublishedSize() throws IOException {
+        JsonNode facts = json("info", "uvit-256", "--json");
+        assertThat(facts.get("parameters").longValue()).isBetween(2_440_000_000L, 2_460_000_000L);
+        assertThat(facts.get("macs").longValue()).isBetween(530_000_000_000L, 555_000_000_000L);
+        assertThat(facts.get("input").textValue()).isEqualTo("3x256x256");
+        Cli.run("info", "uvit-300").fails(2, "model must be one of simple-unet-128", "uvit-512, got uvit-300");
+        Cli.run("info", "uvit-256", "--size", "128").fails(2, "--size", "uvit-256, whose name says its size");
+    }
+
     @Test
     void aRecipeCanBeAskedAbout() {
         assertThat(Cli.run("info", Cli.TINY).ok().out()).contains("input 3x8x8");

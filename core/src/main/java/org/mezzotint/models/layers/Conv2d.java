@@ -5,6 +5,7 @@ import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.MemoryFormat;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.mezzotint.tensor.Ops;
 import org.mezzotint.tensor.Precision;
 import org.mezzotint.tensor.Scope;
 
@@ -16,7 +17,8 @@ import org.mezzotint.tensor.Scope;
  * read and write pictures as they lie. A network that starts from {@link #channelsLast} pays for no reordering between
  * its layers. Shapes, names and files do not show the difference.
  *
- * <p>In mixed precision the products run in bfloat16 and the result is float32 again.
+ * <p>In mixed precision the products run in bfloat16 and the result is float32 again. For sampling on the CPU the weight can
+ * be {@link #pack packed}, a second copy in the layout of oneDNN's kernels, which otherwise make that copy in every call.
  */
 public final class Conv2d extends Layer {
     private static final long[] EACH = {1, 1};
@@ -27,6 +29,8 @@ public final class Conv2d extends Layer {
     private final long[] stride;
     private final long[] padding;
     private final Precision precision;
+    private Scope packing;
+    private Tensor packed;
 
     /** How the kernel moves over the picture. */
     public enum Reach {
@@ -115,6 +119,17 @@ public final class Conv2d extends Layer {
      * @return (N, out, H', W')
      */
     public Tensor forward(Tensor x) {
+        if (packed != null) {
+            if (x.requires_grad()) {
+                throw new IllegalStateException("a packed layer has no gradients: unpack it first");
+            }
+            if (precision != Precision.BFLOAT16) {
+                return Ops.packedConvolution(x, packed, bias.has_value() ? bias.get() : null, padding, stride);
+            }
+            Tensor y = Ops.packedConvolution(x.to(precision.compute()), packed, null, padding, stride)
+                    .to(precision.storage());
+            return bias.has_value() ? y.add(bias.get().view(1, -1, 1, 1)) : y;
+        }
         if (precision != Precision.BFLOAT16) {
             return torch.conv2d(x, weight, bias, stride, padding, EACH, 1);
         }
@@ -122,5 +137,30 @@ public final class Conv2d extends Layer {
         Tensor y = torch.conv2d(x.to(compute), weight.to(compute), mixedBias, stride, padding, EACH, 1)
                 .to(precision.storage());
         return bias.has_value() ? y.add(bias.get().view(1, -1, 1, 1)) : y;
+    }
+
+    /**
+     * Switches to oneDNN's packed kernels, without gradients, until {@link #unpack}. Changes to the weight made meanwhile
+     * have no effect. CPU only, float32 and bfloat16.
+     *
+     * @param n the number of pictures that inputs will usually have
+     * @param height of their maps
+     * @param width of their maps
+     */
+    public void pack(long n, long height, long width) {
+        unpack();
+        packing = Scope.owner();
+        packed = Ops.packConvolutionWeight(
+                weight.detach().to(precision.compute()), padding, stride, n, weight.size(1), height, width);
+        packing.leave();
+    }
+
+    /** Frees the packed copy; the layer runs from its weight again. */
+    public void unpack() {
+        if (packing != null) {
+            packing.close();
+            packing = null;
+            packed = null;
+        }
     }
 }

@@ -112,6 +112,15 @@ public abstract class Layer {
         });
     }
 
+    /** {@link Conv2d#unpack Unpacks} every convolution of this layer and below it. */
+    public final void unpackConvolutions() {
+        walk(layer -> {
+            if (layer instanceof Conv2d conv) {
+                conv.unpack();
+            }
+        });
+    }
+
     /**
      * Visits this layer and all below it.
      *

@@ -11,11 +11,11 @@ public final class LayerNorm extends Layer {
     private final Tensor weight;
     private final Tensor bias;
 
-    private LayerNorm(long width, double epsilon, Init affine) {
+    private LayerNorm(long width, double epsilon, Init scaled, boolean shifted) {
         this.width = width;
         this.epsilon = epsilon;
-        weight = affine == null ? null : parameter("weight", affine.constant(1, width));
-        bias = affine == null ? null : parameter("bias", affine.zeros(width));
+        weight = scaled == null ? null : parameter("weight", scaled.constant(1, width));
+        bias = shifted ? parameter("bias", scaled.zeros(width)) : null;
     }
 
     /**
@@ -26,7 +26,19 @@ public final class LayerNorm extends Layer {
      * @return the layer
      */
     public static LayerNorm plain(long width, double epsilon) {
-        return new LayerNorm(width, epsilon, null);
+        return new LayerNorm(width, epsilon, null, false);
+    }
+
+    /**
+     * With a learned {@code weight} (from 1) and no bias.
+     *
+     * @param init fills the parameter
+     * @param width of the last dimension
+     * @param epsilon added to the variance
+     * @return the layer
+     */
+    public static LayerNorm scaled(Init init, long width, double epsilon) {
+        return new LayerNorm(width, epsilon, init, false);
     }
 
     /**
@@ -38,7 +50,7 @@ public final class LayerNorm extends Layer {
      * @return the layer
      */
     public static LayerNorm affine(Init init, long width, double epsilon) {
-        return new LayerNorm(width, epsilon, init);
+        return new LayerNorm(width, epsilon, init, true);
     }
 
     /**

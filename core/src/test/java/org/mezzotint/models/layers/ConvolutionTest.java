@@ -83,6 +83,49 @@ class ConvolutionTest {
         }
     }
 
+    /** Also for another shape than that it was packed for. */
+    @ParameterizedTest
+    @EnumSource(Reach.class)
+    void packedWeightsGiveTheSameUntilTheyAreUnpacked(Reach reach) {
+        try (NoGradGuard noGrad = new NoGradGuard()) {
+            for (Precision precision : new Precision[] {Precision.FLOAT32, Precision.BFLOAT16}) {
+                try (Init init = init(precision)) {
+                    Conv2d conv = new Conv2d(init, 8, 16, reach, Weights.UNIFORM_FAN_IN);
+                    randomize(conv);
+                    for (long n : new long[] {2, 3}) {
+                        Tensor x = Conv2d.channelsLast(rng.normal(ScalarType.Float, n, 8, 6, 10));
+                        double[] plain = Tensors.doubles(conv.forward(x));
+                        conv.pack(2, 6, 10);
+                        Tensor y = conv.forward(x);
+                        assertThat(Tensors.type(y)).isEqualTo(ScalarType.Float);
+                        assertThat(y.is_contiguous(MemoryFormat.ChannelsLast)).isTrue();
+                        double tolerance = precision == Precision.FLOAT32 ? 1e-5 : 0.01;
+                        Golden.assertCloseToLargest("packed", Tensors.doubles(y), plain, tolerance);
+                        conv.state().get("weight").zero_();
+                        assertThat(Tensors.doubles(conv.forward(x))).isEqualTo(Tensors.doubles(y));
+                        conv.unpack();
+                        assertThat(Tensors.doubles(conv.forward(x))).isNotEqualTo(plain);
+                        randomize(conv);
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void aPackedConvolutionRefusesGradients() {
+        try (Init init = init(Precision.FLOAT32)) {
+            Conv2d conv = new Conv2d(init, 8, 16, Reach.SAME, Weights.UNIFORM_FAN_IN);
+            conv.pack(1, 4, 4);
+            Tensor x = rng.normal(ScalarType.Float, 1, 8, 4, 4).requires_grad_(true);
+            assertThatThrownBy(() -> conv.forward(x))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessage("a packed layer has no gradients: unpack it first");
+            conv.unpack();
+            assertThat(conv.forward(x).requires_grad()).isTrue();
+        }
+    }
+
     @Test
     void resultsStayChannelsLastSoThatNothingIsReordered() {
         try (Init init = init(Precision.FLOAT32)) {
