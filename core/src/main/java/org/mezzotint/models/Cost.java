@@ -38,9 +38,15 @@ public record Cost(
     /** Checks that the levels have no more than there is. */
     public Cost {
         levels = List.copyOf(levels);
-        within("parameters", parameters, levels.stream().mapToLong(Level::parameters).sum());
+        within(
+                "parameters",
+                parameters,
+                levels.stream().mapToLong(Level::parameters).sum());
         within("macs", macs, levels.stream().mapToLong(Level::macs).sum());
-        within("activationBytes", activationBytes, levels.stream().mapToLong(Level::activationBytes).sum());
+        within(
+                "activationBytes",
+                activationBytes,
+                levels.stream().mapToLong(Level::activationBytes).sum());
     }
 
     private static void within(String name, long total, long ofLevels) {
@@ -62,6 +68,9 @@ public record Cost(
     public Cost(long parameters, long macs, long activationBytes, long checkpointedBytes, long inferenceBytes) {
         this(parameters, macs, activationBytes, checkpointedBytes, inferenceBytes, List.of());
     }
+
+    /** What a parameter takes in training: weight, gradient, two moments, average, in float32. */
+    public static final int BYTES_A_PARAMETER = 20;
 
     /** libtorch, MKL and the JVM, measured on Linux: 430 MB. */
     private static final long RUNTIME_BYTES = 430_000_000;
@@ -111,7 +120,9 @@ public record Cost(
      */
     public long trainingBytes(long batch, boolean checkpointing) {
         long perPicture = checkpointing ? checkpointedBytes : activationBytes;
-        return Math.addExact(RUNTIME_BYTES + Math.multiplyExact(parameters, 20), Math.multiplyExact(batch, perPicture));
+        return Math.addExact(
+                RUNTIME_BYTES + Math.multiplyExact(parameters, BYTES_A_PARAMETER),
+                Math.multiplyExact(batch, perPicture));
     }
 
     /**

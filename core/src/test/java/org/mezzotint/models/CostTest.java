@@ -50,9 +50,11 @@ class CostTest {
         assertThat(cost.levels()).hasSize(3);
         assertThat(cost.levels().get(0).rows()).isEqualTo(64);
         assertThat(cost.levels().get(1).rows()).isEqualTo(32);
-        long parameters = cost.levels().stream().mapToLong(Cost.Level::parameters).sum();
+        long parameters =
+                cost.levels().stream().mapToLong(Cost.Level::parameters).sum();
         long macs = cost.levels().stream().mapToLong(Cost.Level::macs).sum();
-        long bytes = cost.levels().stream().mapToLong(Cost.Level::activationBytes).sum();
+        long bytes =
+                cost.levels().stream().mapToLong(Cost.Level::activationBytes).sum();
         // the rest is the conditioning, and working memory
         assertThat(parameters).isLessThan(cost.parameters()).isGreaterThan(cost.parameters() * 9 / 10);
         assertThat(macs).isLessThan(cost.macs()).isGreaterThan(cost.macs() * 99 / 100);
