@@ -2,6 +2,7 @@ package org.mezzotint.diffusion;
 
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import java.util.List;
 import java.util.Optional;
 import org.mezzotint.tensor.Conditioning;
 
@@ -45,6 +46,18 @@ public sealed interface DiffusionConfig permits ScheduledDiffusion, Precondition
      */
     default double fraction(double time) {
         return 2 / Math.PI * Math.atan(times().sigma(time));
+    }
+
+    /**
+     * The parts of the squared error that an objective gives by themselves.
+     *
+     * @param height of the pictures
+     * @param width of the pictures
+     * @return their names; empty for most
+     * @throws IllegalArgumentException if the objective cannot take pictures of that size
+     */
+    default List<String> parts(int height, int width) {
+        return List.of();
     }
 
     /**

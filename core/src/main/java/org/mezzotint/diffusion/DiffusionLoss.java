@@ -1,6 +1,8 @@
 package org.mezzotint.diffusion;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.ArrayList;
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -107,7 +109,12 @@ public final class DiffusionLoss implements Objective {
             Tensor prediction = learned ? output.narrow(1, 0, s[1]) : output;
             Tensor target = config.parameterization().target(x0, noise, alpha, sigma);
             Tensor error = target.sub(prediction);
-            Tensor mse = LikelihoodTerms.meanFlat(error.mul(error)).mul(weights(levels.logSnr(), x0)); // (N,)
+            Tensor weights = weights(levels.logSnr(), x0); // (N,)
+            if (config.weighting() instanceof LossWeighting.Multiscale many) {
+                int[] scales = ScaleErrors.scales(many.firstScale(), (int) s[2], (int) s[3]);
+                return overScales(ScaleErrors.of(error, scales.length), scales, weights, scope);
+            }
+            Tensor mse = LikelihoodTerms.meanFlat(error.mul(error)).mul(weights); // (N,)
             if (!learned) {
                 return new Terms(scope.keep(mse), mse, scope.keep(none));
             }
@@ -117,6 +124,19 @@ public final class DiffusionLoss implements Objective {
             Tensor scaled = config.loss() == Kind.RESCALED_MSE_VLB ? vlb.mul(Scalars.of(chain.steps() / 1000.0)) : vlb;
             return new Terms(scope.keep(mse.add(scaled)), scope.keep(mse), scope.keep(scaled));
         }
+    }
+
+    /** Σ 1/s · L^{s×s} (arXiv:2301.11093v2, section 3.2), and each L^{s×s} by itself. */
+    private static Terms overScales(List<Tensor> errors, int[] scales, Tensor weights, Scope scope) {
+        List<Tensor> parts = new ArrayList<>();
+        Tensor total = Tensors.of(0.0).to(weights.device(), weights.scalar_type());
+        for (int i = 0; i < scales.length; i++) {
+            Tensor each = errors.get(i).mul(weights);
+            parts.add(scope.keep(each.detach()));
+            total = total.add(each.div(Scalars.of(scales[i])));
+        }
+        Tensor sum = scope.keep(total);
+        return new Terms(sum, sum, scope.keep(Tensors.of(new double[0])), List.copyOf(parts));
     }
 
     /** L_{t−1} in bits per dimension, at t = 0 the decoder's negative log likelihood (arXiv:2006.11239, eq. 5 and 13). */

@@ -157,20 +157,61 @@ public sealed interface NoiseSchedule {
         static double logSnr(double t, double logSnrMin, double logSnrMax) {
             double from = Math.atan(Math.exp(-logSnrMax / 2));
             double to = Math.atan(Math.exp(-logSnrMin / 2));
-            return -2 * Math.log(Math.tan(from + t * (to - from)));
+            if (t <= 0.5) {
+                return -2 * Math.log(Math.tan(from + t * (to - from)));
+            }
+            // near π/2 the tangent loses digits: its reciprocal, from the other end
+            return 2 * Math.log(Math.tan(Math.atan(Math.exp(logSnrMin / 2)) + (1 - t) * (to - from)));
         }
     }
 
     /**
-     * The cosine schedule moved by 2·log(reference/size), so that large pictures get as much noise as small ones would see
-     * after averaging (arXiv:2301.11093v2, section 3.1). The ends move too.
-     *
-     * @param logSnrMin λ at t = 1 before the shift
-     * @param logSnrMax λ at t = 0 before the shift
-     * @param referenceSize side of the pictures for which the plain schedule is right, in pixels
-     * @param imageSize side of the pictures, in pixels
+     * What a shift by Δ = 2·log(reference/size) does to the ends λ_min and λ_max of the cosine schedule. The paper's text could not
+     * be read; three code bases have three treatments.
      */
-    record ShiftedCosine(double logSnrMin, double logSnrMax, int referenceSize, int imageSize) implements Continuous {
+    enum Ends {
+        /**
+         * The schedule is cut to λ_min … λ_max and then shifted, so its ends move by Δ. The usual choice here: it is the plain
+         * sum that the text describes, and what Google's hackable_diffusion and lucidrains' code do.
+         */
+        MOVED {
+            @Override
+            double before(double shift) {
+                return 0;
+            }
+        },
+        /** The ends stay at λ_min and λ_max: the schedule is cut to λ_min − Δ … λ_max − Δ first. As k-diffusion does. */
+        KEPT {
+            @Override
+            double before(double shift) {
+                return -shift;
+            }
+        },
+        /** The schedule is cut to λ_min + Δ/2 … λ_max + Δ/2 first: its ends move by 3/2·Δ. As some reimplementations do. */
+        MOVED_FURTHER {
+            @Override
+            double before(double shift) {
+                return shift / 2;
+            }
+        };
+
+        /** What is added to λ_min and λ_max before the cut. */
+        abstract double before(double shift);
+    }
+
+    /**
+     * The cosine schedule moved by Δ = 2·log(reference/size), so that large pictures get as much noise as small ones would see
+     * after averaging (arXiv:2301.11093v2, section 3.1): averaging s×s pixels multiplies the SNR by s².
+     *
+     * @param logSnrMin λ at t = 1 before the shift; −15 is usual
+     * @param logSnrMax λ at t = 0 before the shift; 15 is usual
+     * @param referenceSize side of the pictures for which the plain schedule is right, in pixels; 64 is the paper's default, 32
+     *     better in the end
+     * @param imageSize side of the pictures, in pixels; √(height·width) where they are not square (our choice)
+     * @param ends what happens to the ends
+     */
+    record ShiftedCosine(double logSnrMin, double logSnrMax, int referenceSize, int imageSize, Ends ends)
+            implements Continuous {
         /** Checks the rules. */
         public ShiftedCosine {
             new Cosine(logSnrMin, logSnrMax);
@@ -178,35 +219,74 @@ public sealed interface NoiseSchedule {
                 throw new IllegalArgumentException(
                         "referenceSize and imageSize must be at least 1, got " + referenceSize + " and " + imageSize);
             }
+            if (ends == null) {
+                throw new IllegalArgumentException("ends must be given");
+            }
+        }
+
+        /**
+         * With the usual ends: −15 and 15, moved.
+         *
+         * @param referenceSize side of the pictures for which the plain schedule is right, in pixels
+         * @param imageSize side of the pictures, in pixels
+         * @return the schedule
+         */
+        public static ShiftedCosine of(int referenceSize, int imageSize) {
+            return new ShiftedCosine(-15, 15, referenceSize, imageSize, Ends.MOVED);
         }
 
         @Override
         public double logSnr(double t) {
-            return new Cosine(logSnrMin, logSnrMax).logSnr(t) + 2 * Math.log((double) referenceSize / imageSize);
+            double shift = 2 * Math.log((double) referenceSize / imageSize);
+            double before = ends.before(shift);
+            return Cosine.logSnr(t, logSnrMin + before, logSnrMax + before) + shift;
         }
     }
 
     /**
-     * Between two shifts: λ(t) = t·λ_high(t) + (1 − t)·λ_low(t) (arXiv:2301.11093v2, section 3.1).
+     * Between two shifts: λ(t) = t·λ_high(t) + (1 − t)·λ_low(t) (arXiv:2301.11093v2, section 3.1), so that fine detail, which is
+     * settled near t = 0, is noised as in small pictures and the composition as in large ones.
      *
-     * @param logSnrMin λ at t = 1 before the shift
-     * @param logSnrMax λ at t = 0 before the shift
-     * @param lowSize reference size of the shift that holds at t = 0, in pixels
-     * @param highSize reference size of the shift that holds at t = 1, in pixels
-     * @param imageSize side of the pictures, in pixels
+     * @param logSnrMin λ at t = 1 before the shift; −15 is usual
+     * @param logSnrMax λ at t = 0 before the shift; 15 is usual
+     * @param lowSize reference size of the shift that holds at t = 0, in pixels; 32 in the paper
+     * @param highSize reference size of the shift that holds at t = 1, in pixels; 256 in the paper for pictures of 512
+     * @param imageSize side of the pictures, in pixels; √(height·width) where they are not square (our choice)
+     * @param ends what happens to the ends of each of the two
      */
-    record InterpolatedCosine(double logSnrMin, double logSnrMax, int lowSize, int highSize, int imageSize)
+    record InterpolatedCosine(double logSnrMin, double logSnrMax, int lowSize, int highSize, int imageSize, Ends ends)
             implements Continuous {
         /** Checks the rules. */
         public InterpolatedCosine {
-            new ShiftedCosine(logSnrMin, logSnrMax, lowSize, imageSize);
-            new ShiftedCosine(logSnrMin, logSnrMax, highSize, imageSize);
+            new Cosine(logSnrMin, logSnrMax);
+            if (lowSize < 1 || highSize < lowSize) {
+                throw new IllegalArgumentException(
+                        "lowSize must be at least 1 and at most highSize, got " + lowSize + " and " + highSize);
+            }
+            if (imageSize < 1) {
+                throw new IllegalArgumentException("imageSize must be at least 1, got " + imageSize);
+            }
+            if (ends == null) {
+                throw new IllegalArgumentException("ends must be given");
+            }
+        }
+
+        /**
+         * With the usual ends: −15 and 15, moved.
+         *
+         * @param lowSize reference size of the shift that holds at t = 0, in pixels
+         * @param highSize reference size of the shift that holds at t = 1, in pixels
+         * @param imageSize side of the pictures, in pixels
+         * @return the schedule
+         */
+        public static InterpolatedCosine of(int lowSize, int highSize, int imageSize) {
+            return new InterpolatedCosine(-15, 15, lowSize, highSize, imageSize, Ends.MOVED);
         }
 
         @Override
         public double logSnr(double t) {
-            double low = new ShiftedCosine(logSnrMin, logSnrMax, lowSize, imageSize).logSnr(t);
-            double high = new ShiftedCosine(logSnrMin, logSnrMax, highSize, imageSize).logSnr(t);
+            double low = new ShiftedCosine(logSnrMin, logSnrMax, lowSize, imageSize, ends).logSnr(t);
+            double high = new ShiftedCosine(logSnrMin, logSnrMax, highSize, imageSize, ends).logSnr(t);
             return t * high + (1 - t) * low;
         }
     }

@@ -1,6 +1,7 @@
 package org.mezzotint.diffusion;
 
 import java.util.Arrays;
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.tensor.Conditioning;
 
@@ -12,8 +13,21 @@ public interface Objective {
      * @param total what is minimised
      * @param mse its squared-error part; empty (0,) for likelihood losses
      * @param vlb its likelihood part as it enters the total; empty (0,) where there is none
+     * @param parts of the squared error that are worth a look by themselves, in the order of {@link DiffusionConfig#parts};
+     *     they need not add up to it
      */
-    record Terms(Tensor total, Tensor mse, Tensor vlb) {}
+    record Terms(Tensor total, Tensor mse, Tensor vlb, List<Tensor> parts) {
+        /**
+         * A loss without such parts.
+         *
+         * @param total what is minimised
+         * @param mse its squared-error part; empty (0,) for likelihood losses
+         * @param vlb its likelihood part as it enters the total; empty (0,) where there is none
+         */
+        public Terms(Tensor total, Tensor mse, Tensor vlb) {
+            this(total, mse, vlb, List.of());
+        }
+    }
 
     /**
      * The noise levels of a batch.

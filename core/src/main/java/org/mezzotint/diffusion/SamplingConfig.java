@@ -8,7 +8,8 @@ import java.util.Optional;
  * How pictures of a trained network are drawn unless one asks otherwise. It travels with the weights.
  *
  * @param solver the way from noise to pictures
- * @param eta share of the reverse process's noise, 0 (none) to 1; only for solvers that take it
+ * @param eta share of the reverse process's noise, 0 (none) to 1; only for solvers that take it. For
+ *     {@code ddpm-interpolated} the place of the variance between the smallest (0) and the largest (1)
  * @param steps how many levels. DDPM and DDIM along a discrete schedule also take a spacing, as {@link Respacing} reads it;
  *     empty for all its levels
  * @param grid which levels are visited
@@ -39,6 +40,12 @@ public record SamplingConfig(
         /** DDIM along the schedule. */
         @JsonProperty("ddim")
         DDIM(false, true, 0),
+        /**
+         * Ancestral sampling with a variance between the smallest and the largest (arXiv:2301.11093v2, appendix B); {@code eta} is
+         * ν, how far it is from the first to the second.
+         */
+        @JsonProperty("ddpm-interpolated")
+        DDPM_INTERPOLATED(false, true, 0.2),
         /** Euler on the probability flow. */
         @JsonProperty("euler")
         EULER(true, false, 0),
@@ -101,7 +108,7 @@ public record SamplingConfig(
         /**
          * Whether the solver visits noise levels of a {@link SigmaGrid}, not those of the schedule's chain.
          *
-         * @return false for DDPM and DDIM
+         * @return false for DDPM, also with interpolated variance, and DDIM
          */
         public boolean countsInSigma() {
             return countsInSigma;
@@ -110,7 +117,7 @@ public record SamplingConfig(
         /**
          * The share of noise that the solver was made for.
          *
-         * @return 0 or 1
+         * @return 0, 1 or, of the interpolated variance, 0.2
          */
         public double usualEta() {
             return usualEta;
@@ -156,7 +163,9 @@ public record SamplingConfig(
                     "solver, steps, grid, guidanceSchedule and guidedChannels must be given");
         }
         if (!(eta >= 0 && eta <= 1)) {
-            throw new IllegalArgumentException("eta must be 0 to 1, got " + eta);
+            throw new IllegalArgumentException(
+                    (solver == Solver.DDPM_INTERPOLATED ? "eta, the nu of ddpm-interpolated," : "eta")
+                            + " must be 0 to 1, got " + eta);
         }
         if (solver == Solver.DDPM && eta != 1) {
             throw new IllegalArgumentException("solver ddpm takes eta 1; for another eta use ddim, got " + eta);
@@ -173,7 +182,7 @@ public record SamplingConfig(
      * The schedule whose chain the solver walks.
      *
      * @param diffusion what the network was trained to do
-     * @return present for DDPM and DDIM where there is a schedule and no other grid
+     * @return present for the solvers along a chain where there is a schedule and no other grid
      */
     public Optional<ScheduledDiffusion> alongSchedule(DiffusionConfig diffusion) {
         return !solver.countsInSigma

@@ -1,5 +1,7 @@
 package org.mezzotint.diffusion;
 
+import java.util.Arrays;
+import java.util.List;
 import org.mezzotint.tensor.Conditioning;
 
 /**
@@ -44,6 +46,9 @@ public record ScheduledDiffusion(
         if (loss.isLikelihood() && !(weighting instanceof LossWeighting.Uniform)) {
             throw new IllegalArgumentException("loss " + loss + " takes weighting uniform only");
         }
+        if (weighting instanceof LossWeighting.Multiscale && loss != DiffusionLoss.Kind.MSE) {
+            throw new IllegalArgumentException("weighting multiscale needs loss mse, got " + loss);
+        }
     }
 
     private static boolean endsWithoutSignal(NoiseSchedule schedule) {
@@ -81,6 +86,16 @@ public record ScheduledDiffusion(
     @Override
     public SigmaTimes times() {
         return new ScheduleTimes(schedule);
+    }
+
+    /** With a loss over several scales, {@code mse_32} and so on. */
+    @Override
+    public List<String> parts(int height, int width) {
+        return weighting instanceof LossWeighting.Multiscale many
+                ? Arrays.stream(ScaleErrors.scales(many.firstScale(), height, width))
+                        .mapToObj(scale -> "mse_" + scale)
+                        .toList()
+                : List.of();
     }
 
     @Override

@@ -69,6 +69,9 @@ public record Cost(
         this(parameters, macs, activationBytes, checkpointedBytes, inferenceBytes, List.of());
     }
 
+    /** What a parameter takes in training: weight, gradient, two moments, average, in float32. */
+    public static final int BYTES_A_PARAMETER = 20;
+
     /** libtorch, MKL and the JVM, measured on Linux: 430 MB. */
     private static final long RUNTIME_BYTES = 430_000_000;
 
@@ -117,7 +120,9 @@ public record Cost(
      */
     public long trainingBytes(long batch, boolean checkpointing) {
         long perPicture = checkpointing ? checkpointedBytes : activationBytes;
-        return Math.addExact(RUNTIME_BYTES + Math.multiplyExact(parameters, 20), Math.multiplyExact(batch, perPicture));
+        return Math.addExact(
+                RUNTIME_BYTES + Math.multiplyExact(parameters, BYTES_A_PARAMETER),
+                Math.multiplyExact(batch, perPicture));
     }
 
     /**

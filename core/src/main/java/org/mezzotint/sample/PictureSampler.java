@@ -207,7 +207,8 @@ public record PictureSampler(
             case DPMPP_3M_SDE -> new DpmPp3MSde(eta, 1);
             case FLOW_HEUN -> new FlowHeun(interpolant());
             case FLOW_SDE -> new FlowSde(interpolant(), eta);
-            case DDPM, DDIM -> throw new IllegalStateException(sampling.solver().label() + " walks along a chain");
+            case DDPM, DDPM_INTERPOLATED, DDIM ->
+                throw new IllegalStateException(sampling.solver().label() + " walks along a chain");
         };
     }
 
@@ -230,9 +231,14 @@ public record PictureSampler(
         return diffusion instanceof FlowMatching flow ? flow.interpolant() : Interpolant.LINEAR;
     }
 
-    /** DDPM or DDIM. */
+    /** The solver that the settings name, if it walks along a chain. */
     private Sampler solver() {
-        return sampling.solver() == SamplingConfig.Solver.DDPM ? new Ddpm() : new Ddim(sampling.eta());
+        return switch (sampling.solver()) {
+            case DDPM -> new Ddpm();
+            case DDPM_INTERPOLATED -> new InterpolatedDdpm(sampling.eta());
+            case DDIM -> new Ddim(sampling.eta());
+            default -> throw new IllegalStateException(sampling.solver().label() + " counts in σ");
+        };
     }
 
     /** Along the chain of the schedule that the network was trained with. */

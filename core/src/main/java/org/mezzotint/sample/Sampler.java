@@ -4,7 +4,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.diffusion.Denoiser;
 
 /** A way from noise to pictures along a denoiser's chain. */
-public sealed interface Sampler permits Ddpm, Ddim {
+public sealed interface Sampler permits Ddpm, InterpolatedDdpm, Ddim {
     /** Random numbers of the steps after the first. */
     @FunctionalInterface
     interface StepNoise {

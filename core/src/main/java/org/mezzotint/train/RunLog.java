@@ -10,11 +10,15 @@ import java.time.Clock;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.mezzotint.io.AtomicFiles;
 import org.mezzotint.io.EventFile;
 import org.mezzotint.io.InputException;
+import org.mezzotint.models.ModelConfig;
 
 /**
  * Keeps a run's log, its metrics as CSV, and the same for TensorBoard. When a run goes on from a checkpoint, rows beyond it
@@ -38,6 +42,8 @@ public final class RunLog implements TrainListener {
     private double lossSince;
     private double mseSince;
     private double vlbSince;
+    private List<String> parts = List.of();
+    private double[] partsSince = new double[0];
     private int stepsSince;
     private StepReport last;
 
@@ -59,7 +65,11 @@ public final class RunLog implements TrainListener {
         long images = state.progress().images();
         batch = state.config().training().batchSize();
         log = append(root.resolve("log.txt"));
-        metrics = continueAt(root.resolve(METRICS), METRICS_HEADER, images);
+        ModelConfig model = state.config().model();
+        parts = state.config().diffusion().parts(model.height(), model.width());
+        partsSince = new double[parts.size()];
+        String header = Stream.concat(Stream.of(METRICS_HEADER), parts.stream()).collect(Collectors.joining(","));
+        metrics = continueAt(root.resolve(METRICS), header, images);
         validation =
                 continueAt(root.resolve(VALIDATION), "images,loss," + String.join(",", Validator.binNames()), images);
         events = EventFile.open(root, clock.instant());
@@ -121,6 +131,9 @@ public final class RunLog implements TrainListener {
         lossSince += report.loss();
         mseSince += report.mse();
         vlbSince += report.vlb();
+        for (int i = 0; i < partsSince.length; i++) {
+            partsSince[i] += report.parts().get(i);
+        }
         last = report;
         if (report.step() % everySteps == 0 || report.images() >= report.durationImages()) {
             writeRow();
@@ -137,7 +150,10 @@ public final class RunLog implements TrainListener {
                 metrics,
                 report.images() + "," + report.step() + "," + csv(loss) + "," + csv(mse) + "," + csv(vlb) + ","
                         + csv(report.gradientNorm()) + "," + csv(report.learningRate()) + ","
-                        + String.format(Locale.ROOT, "%.1f", speed));
+                        + String.format(Locale.ROOT, "%.1f", speed)
+                        + Arrays.stream(partsSince)
+                                .mapToObj(sum -> "," + csv(sum / stepsSince))
+                                .collect(Collectors.joining()));
         Instant now = clock.instant();
         scalar("train/loss", report.images(), loss, now);
         scalar("train/mse", report.images(), mse, now);
@@ -145,12 +161,16 @@ public final class RunLog implements TrainListener {
         scalar("train/gradient_norm", report.images(), report.gradientNorm(), now);
         scalar("train/learning_rate", report.images(), report.learningRate(), now);
         scalar("train/images_per_second", report.images(), speed, now);
+        for (int i = 0; i < partsSince.length; i++) {
+            scalar("train/" + parts.get(i), report.images(), partsSince[i] / stepsSince, now);
+        }
         events.flush();
         stepsSince = 0;
         secondsSince = 0;
         lossSince = 0;
         mseSince = 0;
         vlbSince = 0;
+        Arrays.fill(partsSince, 0);
     }
 
     private void scalar(String tag, long images, double value, Instant now) {

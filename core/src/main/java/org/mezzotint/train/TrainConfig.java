@@ -71,6 +71,7 @@ public record TrainConfig(
             throw new IllegalArgumentException(
                     "sampling.guidance needs a model with a null class (nullClass: true), got " + sampling.guidance());
         }
+        diffusion.parts(model.height(), model.width()); // refuses pictures that the objective cannot take
         sampling.check(diffusion);
     }
 

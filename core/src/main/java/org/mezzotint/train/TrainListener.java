@@ -1,6 +1,7 @@
 package org.mezzotint.train;
 
 import java.nio.file.Path;
+import java.util.List;
 
 /** Watches a run. Called on the training thread, between steps; what a listener does must not change the state. */
 public interface TrainListener extends AutoCloseable {
@@ -13,6 +14,7 @@ public interface TrainListener extends AutoCloseable {
      * @param loss mean over the batch of what is minimised
      * @param mse its squared-error part; NaN where there is none
      * @param vlb its likelihood part; NaN where there is none
+     * @param parts of the squared error, in the order of {@code DiffusionConfig.parts}
      * @param gradientNorm before clipping; NaN without clipping
      * @param learningRate of the step
      * @param seconds wall time of the step, loading included
@@ -24,6 +26,7 @@ public interface TrainListener extends AutoCloseable {
             double loss,
             double mse,
             double vlb,
+            List<Double> parts,
             double gradientNorm,
             double learningRate,
             double seconds) {}

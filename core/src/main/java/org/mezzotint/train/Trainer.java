@@ -1,6 +1,7 @@
 package org.mezzotint.train;
 
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -38,6 +39,8 @@ public final class Trainer implements AutoCloseable {
     private static final long LEVEL = 2;
     private static final long DROP = 3;
     private static final long ACTIVATION_DROP = 4;
+    /** Where the parts stand in a step's means, behind total, mse and vlb. */
+    private static final int PARTS = 3;
 
     private final RunDirectory directory;
     private final TrainState state;
@@ -304,7 +307,11 @@ public final class Trainer implements AutoCloseable {
         TrainState.Progress progress = state.progress();
         state.optimizer().zeroGradients();
         state.uncertainty().ifPresent(Uncertainty::zeroGradients);
-        double[] sums = new double[3];
+        double[] sums = new double
+                [PARTS
+                        + config.diffusion()
+                                .parts(pictures.height(), pictures.width())
+                                .size()];
         for (int part = 0; part < training.accumulation(); part++) {
             BatchLoader.Batch batch = loader.next();
             double[] terms = accumulate(batch, part);
@@ -330,12 +337,13 @@ public final class Trainer implements AutoCloseable {
                 sums[0],
                 sums[1],
                 sums[2],
+                Arrays.stream(sums).skip(PARTS).boxed().toList(),
                 norm,
                 rate,
                 (System.nanoTime() - start) / 1e9);
     }
 
-    /** Forward and backward pass of one part of a batch; returns total, mse and vlb. */
+    /** Forward and backward pass of one part of a batch; returns total, mse, vlb and the parts. */
     private double[] accumulate(BatchLoader.Batch batch, int part) {
         TrainConfig.Training training = config.training();
         Model model = state.model();
@@ -360,7 +368,14 @@ public final class Trainer implements AutoCloseable {
             if (Double.isFinite(total)) {
                 tape.backward(training.accumulation() == 1 ? mean : mean.div(Scalars.of(training.accumulation())));
             }
-            return new double[] {total, meanOrNaN(terms.mse()), meanOrNaN(terms.vlb())};
+            double[] means = new double[PARTS + terms.parts().size()];
+            means[0] = total;
+            means[1] = meanOrNaN(terms.mse());
+            means[2] = meanOrNaN(terms.vlb());
+            for (int i = PARTS; i < means.length; i++) {
+                means[i] = meanOrNaN(terms.parts().get(i - PARTS));
+            }
+            return means;
         }
     }
 

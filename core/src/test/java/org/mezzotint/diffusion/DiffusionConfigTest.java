@@ -75,7 +75,7 @@ class DiffusionConfigTest {
     @Test
     void isReadAsItIsWritten() {
         ScheduledDiffusion config = new ScheduledDiffusion(
-                new NoiseSchedule.InterpolatedCosine(-15, 15, 32, 256, 512),
+                NoiseSchedule.InterpolatedCosine.of(32, 256, 512),
                 Parameterization.V,
                 Variance.FIXED_SMALL,
                 DiffusionLoss.Kind.MSE,

@@ -35,8 +35,8 @@ class DiffusionLossTest {
                         new NoiseSchedule.Linear(1000),
                         new NoiseSchedule.SquaredCosine(50),
                         new NoiseSchedule.Cosine(-15, 15),
-                        new NoiseSchedule.ShiftedCosine(-15, 15, 64, 256),
-                        new NoiseSchedule.InterpolatedCosine(-15, 15, 32, 64, 256))
+                        NoiseSchedule.ShiftedCosine.of(64, 256),
+                        NoiseSchedule.InterpolatedCosine.of(32, 64, 256))
                 .map(schedule -> Arguments.of(schedule, parameterization)));
     }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import java.util.Map;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -46,7 +47,7 @@ class NoiseScheduleTest {
     class ShiftedCosine extends ScheduleContract.OfContinuous {
         @Override
         NoiseSchedule.Continuous schedule() {
-            return new NoiseSchedule.ShiftedCosine(-15, 15, 64, 256);
+            return NoiseSchedule.ShiftedCosine.of(64, 256);
         }
     }
 
@@ -54,7 +55,7 @@ class NoiseScheduleTest {
     class InterpolatedCosine extends ScheduleContract.OfContinuous {
         @Override
         NoiseSchedule.Continuous schedule() {
-            return new NoiseSchedule.InterpolatedCosine(-15, 15, 32, 256, 512);
+            return NoiseSchedule.InterpolatedCosine.of(32, 256, 512);
         }
     }
 
@@ -90,12 +91,35 @@ class NoiseScheduleTest {
     @Test
     void shiftsMoveTheLogarithmByTheRatioOfSizes() {
         NoiseSchedule.Cosine plain = new NoiseSchedule.Cosine(-15, 15);
-        NoiseSchedule.ShiftedCosine shifted = new NoiseSchedule.ShiftedCosine(-15, 15, 64, 256);
-        NoiseSchedule.InterpolatedCosine between = new NoiseSchedule.InterpolatedCosine(-15, 15, 32, 256, 512);
+        NoiseSchedule.ShiftedCosine shifted = NoiseSchedule.ShiftedCosine.of(64, 256);
+        NoiseSchedule.InterpolatedCosine between = NoiseSchedule.InterpolatedCosine.of(32, 256, 512);
         for (double t = 0; t <= 1; t += 0.125) {
             assertThat(shifted.logSnr(t)).isCloseTo(plain.logSnr(t) - 4 * Math.log(2), within(1e-9));
             double shift = t * -2 * Math.log(2) + (1 - t) * -8 * Math.log(2);
             assertThat(between.logSnr(t)).isCloseTo(plain.logSnr(t) + shift, within(1e-9));
+        }
+    }
+
+    /** Δ = 2·log(64/256) = −2.77: the ends move by Δ, not at all, or by 3/2·Δ; between them the curves differ little. */
+    @Test
+    void theEndsMoveStayOrMoveFurther() {
+        double shift = -4 * Math.log(2);
+        Map<NoiseSchedule.Ends, Double> expected = Map.of(
+                NoiseSchedule.Ends.MOVED,
+                shift,
+                NoiseSchedule.Ends.KEPT,
+                0.0,
+                NoiseSchedule.Ends.MOVED_FURTHER,
+                1.5 * shift);
+        for (NoiseSchedule.Ends ends : NoiseSchedule.Ends.values()) {
+            NoiseSchedule.ShiftedCosine shifted = new NoiseSchedule.ShiftedCosine(-15, 15, 64, 256, ends);
+            double moved = expected.get(ends);
+            assertThat(shifted.logSnr(0)).isCloseTo(15 + moved, within(1e-12));
+            assertThat(shifted.logSnr(1)).isCloseTo(-15 + moved, within(1e-12));
+            assertThat(shifted.logSnr(0.5)).isCloseTo(shift, within(0.01));
+            NoiseSchedule.InterpolatedCosine between = new NoiseSchedule.InterpolatedCosine(-15, 15, 32, 64, 256, ends);
+            assertThat(between.logSnr(1)).isCloseTo(shifted.logSnr(1), within(1e-12));
+            assertThat(between.logSnr(0)).isCloseTo(15 + 1.5 * moved, within(1e-12)); // 32 is 3/2 as far as 64
         }
     }
 
@@ -122,13 +146,24 @@ class NoiseScheduleTest {
         assertThatThrownBy(() -> new NoiseSchedule.Cosine(-101, 15)).hasMessage(rule + "-101.0 and 15.0");
         assertThatThrownBy(() -> new NoiseSchedule.Cosine(-15, 101)).hasMessage(rule + "-15.0 and 101.0");
         assertThatThrownBy(() -> new NoiseSchedule.Cosine(Double.NaN, 15)).hasMessage(rule + "NaN and 15.0");
-        assertThatThrownBy(() -> new NoiseSchedule.ShiftedCosine(3, 3, 1, 1)).hasMessage(rule + "3.0 and 3.0");
-        assertThatThrownBy(() -> new NoiseSchedule.ShiftedCosine(-15, 15, 0, 64))
+        assertThatThrownBy(() -> new NoiseSchedule.ShiftedCosine(3, 3, 1, 1, NoiseSchedule.Ends.MOVED))
+                .hasMessage(rule + "3.0 and 3.0");
+        assertThatThrownBy(() -> NoiseSchedule.ShiftedCosine.of(0, 64))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("referenceSize and imageSize must be at least 1, got 0 and 64");
-        assertThatThrownBy(() -> new NoiseSchedule.InterpolatedCosine(-15, 15, 32, 0, 64))
+        assertThatThrownBy(() -> NoiseSchedule.ShiftedCosine.of(64, 0))
+                .hasMessage("referenceSize and imageSize must be at least 1, got 64 and 0");
+        assertThatThrownBy(() -> NoiseSchedule.InterpolatedCosine.of(32, 0, 64))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("referenceSize and imageSize must be at least 1, got 0 and 64");
+                .hasMessage("lowSize must be at least 1 and at most highSize, got 32 and 0");
+        assertThatThrownBy(() -> NoiseSchedule.InterpolatedCosine.of(0, 32, 64))
+                .hasMessage("lowSize must be at least 1 and at most highSize, got 0 and 32");
+        assertThatThrownBy(() -> NoiseSchedule.InterpolatedCosine.of(256, 32, 512))
+                .hasMessage("lowSize must be at least 1 and at most highSize, got 256 and 32");
+        assertThatThrownBy(() -> NoiseSchedule.InterpolatedCosine.of(32, 64, 0))
+                .hasMessage("imageSize must be at least 1, got 0");
+        assertThatThrownBy(() -> new NoiseSchedule.ShiftedCosine(-15, 15, 64, 64, null))
+                .hasMessage("ends must be given");
     }
 
     @Test

@@ -98,7 +98,7 @@ class VpDenoiserTest {
                 new NoiseSchedule.Linear(1000),
                 new NoiseSchedule.SquaredCosine(50),
                 new NoiseSchedule.Cosine(-15, 15),
-                new NoiseSchedule.ShiftedCosine(-15, 15, 32, 128))) {
+                NoiseSchedule.ShiftedCosine.of(32, 128))) {
             SigmaTimes times = new ScheduleTimes(schedule);
             double last = times.time(times.max());
             for (double fraction : new double[] {0, 0.0123, 0.3, 0.5, 0.77, 1}) {

@@ -90,7 +90,7 @@ class ModelNetworkTest {
                 0.5, 0.002, 80, new SigmaDensity.LogNormal(-1.2, 1.2), new SigmaWeighting.Edm(), 1);
         FlowMatching flow =
                 new FlowMatching(Interpolant.LINEAR, new FlowTime.Uniform(), 1, FlowMatching.Convention.TO_NOISE);
-        NoiseSchedule cosine = new NoiseSchedule.ShiftedCosine(-15, 15, 64, 128);
+        NoiseSchedule cosine = NoiseSchedule.ShiftedCosine.of(64, 128);
         try (Scope scope = Scope.open();
                 NoGradGuard noGrad = new NoGradGuard();
                 Rng rng = new Rng(1);

@@ -26,6 +26,7 @@ import picocli.CommandLine.Spec;
             InterpolateCommand.class,
             StudyCommand.class,
             CompareCommand.class,
+            PlotCommand.class,
             NeighboursCommand.class,
             LikelihoodCommand.class,
             ConvertCommand.class,

@@ -34,7 +34,7 @@ final class SamplingOptions {
             names = "--solver",
             paramLabel = "NAME",
             description = {
-                "ddpm, ddim, euler, euler-ancestral, heun, dpm-2, dpm-2-ancestral, lms, dpm-fast, dpm-adaptive,",
+                "ddpm, ddpm-interpolated, ddim, euler, euler-ancestral, heun, dpm-2, dpm-2-ancestral, lms, dpm-fast, dpm-adaptive,",
                 "dpmpp-2s-ancestral, dpmpp-sde, dpmpp-2m, dpmpp-2m-sde, dpmpp-2m-sde-heun,",
                 "dpmpp-3m-sde, flow-heun or flow-sde",
                 "(default: the recipe's)"
@@ -44,8 +44,8 @@ final class SamplingOptions {
     @Option(
             names = "--eta",
             paramLabel = "X",
-            description = "share of noise, 0 to 1, of ddim, ancestral and SDE solvers (default: the recipe's, or the"
-                    + " solver's own)")
+            description = "share of noise, 0 to 1, of ddim, ancestral and SDE solvers; place of the variance of"
+                    + " ddpm-interpolated (default: the recipe's, or the solver's own)")
     private Double eta;
 
     @Option(

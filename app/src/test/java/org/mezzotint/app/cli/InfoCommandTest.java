@@ -65,6 +65,51 @@ class InfoCommandTest {
     }
 
     @Test
+    void levelsSayWhereWeightsAndActivationsAre() throws IOException {
+        JsonNode facts = json("info", "hdit-imagenet-256", "--json");
+        JsonNode levels = facts.get("levels");
+        assertThat(levels).hasSize(3);
+        assertThat(levels.get(0).get("rows").intValue()).isEqualTo(64);
+        assertThat(levels.get(2).get("channels").intValue()).isEqualTo(1536);
+        long parameters = 0;
+        for (JsonNode level : levels) {
+            parameters += level.get("parameters").longValue();
+        }
+        assertThat(parameters)
+                .isLessThan(facts.get("parameters").longValue())
+                .isGreaterThan(facts.get("parameters").longValue() * 9 / 10);
+        assertThat(Cli.run("info", "hdit-imagenet-256", "--batch", "2").ok().out())
+                .contains("  64x64, 384 channels ", "  32x32, 768 channels ", "  16x16, 1536 channels ", "  shared ")
+                .containsPattern("16x16, 1536 channels +weights and optimiser [0-9.]+ GB, activations [0-9.]+ [GM]B, ");
+        assertThat(json("info", "dit-s/8", "--json").has("levels")).isFalse();
+        assertThat(Cli.run("info", "dit-s/8").ok().out()).doesNotContain("shared");
+    }
+
+    /** Table 1 of arXiv:2301.11093v2. */
+    @Test
+    void convolutionsAreWeighedAgainstTheirMaps() throws IOException {
+        assertThat(Cli.run("info", "--convolutions", "--batch", "1024")
+                        .ok()
+                        .out()
+                        .lines())
+                .containsExactly(
+                        "256x256, 128 channels, batch 1024: kernel 2.8 MiB, features 16.00 GiB, both 16.00 GiB, 9.00 Ti"
+                                + " multiply-accumulates",
+                        "16x16, 1024 channels, batch 1024: kernel 180.0 MiB, features 0.50 GiB, both 0.68 GiB, 2.25 Ti"
+                                + " multiply-accumulates");
+        JsonNode rows = json("info", "--convolutions", "8x4", "--json").get("convolutions");
+        assertThat(rows).hasSize(1);
+        assertThat(rows.get(0).get("kernelBytes").longValue()).isEqualTo(20 * 9 * 16);
+        assertThat(rows.get(0).get("featureBytes").longValue()).isEqualTo(2 * 64 * 4);
+        assertThat(rows.get(0).get("macs").longValue()).isEqualTo(64 * 9 * 16);
+        Cli.run("info", "--convolutions", "8by4").fails(2, "--convolutions must be a side and channels", "got 8by4");
+        Cli.run("info", "--convolutions", "0x4").fails(2, "batch, size and channels must be at least 1");
+        Cli.run("info").fails(2, "give a MODEL or --convolutions");
+        Cli.run("info", "dit-s/2", "--convolutions", "8x4").fails(2, "give a MODEL or --convolutions");
+        Cli.run("info", "--convolutions", "8x4", "--size", "64").fails(2, "--size and --conditioning are for a MODEL");
+    }
+
+    @Test
     void anUnknownModelNameIsWrongUsage() {
         Cli.run("info", "dit-z/2").fails(2, "dit-s, dit-b, dit-l or dit-xl", "got dit-z/2");
     }

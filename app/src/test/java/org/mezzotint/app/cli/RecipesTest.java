@@ -3,43 +3,83 @@ package org.mezzotint.app.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.mezzotint.io.Yaml;
+import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.NamedHDiT;
+import org.mezzotint.models.NamedSimpleDiffusion;
 
 /** The recipes and studies in configs/ fit this version. */
 class RecipesTest {
     private static final Path CONFIGS = Path.of("../configs");
 
-    static List<Path> recipes() throws IOException {
+    private static List<Path> files(boolean studies) throws IOException {
+        List<Path> found = new ArrayList<>();
         try (Stream<Path> files = Files.walk(CONFIGS)) {
-            return files.filter(file -> file.toString().endsWith(".yaml"))
-                    .filter(file -> !isStudy(file))
-                    .toList();
+            for (Path file : files.filter(each -> each.toString().endsWith(".yaml"))
+                    .sorted()
+                    .toList()) {
+                if (Files.readString(file).contains("\nrows:") == studies) {
+                    found.add(file);
+                }
+            }
         }
+        return found;
     }
 
+    static List<Path> recipes() throws IOException {
+        return files(false);
+    }
+
+    /** Studies in miniature. */
     static List<Path> studies() throws IOException {
-        try (Stream<Path> files = Files.list(CONFIGS.resolve("studies"))) {
-            return files.filter(RecipesTest::isStudy).toList();
-        }
+        return files(true).stream()
+                .filter(file -> !file.getFileName().toString().startsWith("simple-table"))
+                .toList();
     }
 
-    private static boolean isStudy(Path file) {
-        try {
-            return Files.readString(file).contains("\nbudget:");
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+    /** Tables 4 and 5 of arXiv:2301.11093 at full size. */
+    @ParameterizedTest
+    @CsvSource({
+        "simple-table-4, 'simple-unet-128-blocks-2 simple-unet-128-blocks-4 simple-unet-128-blocks-8 simple-unet-128'",
+        "simple-table-5, 'simple-unet-512-none simple-unet-512-wavelet-1 simple-unet-512-wavelet-2 simple-unet-512-patch-2"
+                + " simple-unet-512-patch-4'"
+    })
+    void fullTablesHaveThePapersNetworks(String name, String networks, @TempDir Path folder) {
+        Path file = CONFIGS.resolve("studies/" + name + ".yaml");
+        StudyConfig study = Yaml.read(file, StudyConfig.class);
+        List<ModelConfig> models = new ArrayList<>();
+        for (StudyConfig.Row row : study.rows()) {
+            models.add(
+                    new StudyRow(study, row, file.resolveSibling(row.recipe()).toString(), folder.resolve(row.name()))
+                            .config()
+                            .model());
         }
+        assertThat(models)
+                .isEqualTo(Stream.of(networks.split(" ", -1))
+                        .map(NamedSimpleDiffusion::named)
+                        .toList());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "unet-128, simple-unet-128", "unet-256, simple-unet-256", "unet-512, simple-unet-512-wavelet-2",
+        "uvit-128, uvit-128", "uvit-256, uvit-256", "uvit-512, uvit-512"
+    })
+    void simpleDiffusionsRecipesHaveThePapersNetworks(String recipe, String network) {
+        assertThat(Recipes.read("configs/simple-diffusion-" + recipe + ".yaml", List.of())
+                        .model())
+                .isEqualTo(NamedSimpleDiffusion.named(network));
     }
 
     @ParameterizedTest

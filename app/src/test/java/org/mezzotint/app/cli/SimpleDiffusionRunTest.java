@@ -36,7 +36,7 @@ class SimpleDiffusionRunTest {
             "discrete", "sampling.guidance=1.5", // as the recipe has it
             "scheduled",
                     "diffusion={type: scheduled, schedule: {type: shifted-cosine, logSnrMin: -15.0, logSnrMax: 15.0,"
-                            + " referenceSize: 4, imageSize: 8}, parameterization: v, variance: fixed-small, loss: mse,"
+                            + " referenceSize: 4, imageSize: 8, ends: moved}, parameterization: v, variance: fixed-small, loss: mse,"
                             + " weighting: {type: uniform}}",
             "preconditioned",
                     "diffusion={type: preconditioned, sigmaData: 0.5, sigmaMin: 0.01, sigmaMax: 80.0, density: {type: log-normal,"
