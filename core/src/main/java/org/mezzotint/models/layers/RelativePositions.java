@@ -1,0 +1,121 @@
+package org.mezzotint.models.layers;
+
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.mezzotint.tensor.Shapes;
+
+/**
+ * Which entry of a table of relative positions belongs to a query and a key of one window: {@code index[i, j] =
+ * (rᵢ − rⱼ + R − 1) · (2C − 1) + (cᵢ − cⱼ + C − 1)} for tokens in row-major order.
+ *
+ * <p>Letters: R × C window, T = R·C tokens, M = (2R − 1)·(2C − 1) entries, h heads. Layers with windows of one size share
+ * one object: at 32 × 32 tokens the index takes 8 MB.
+ */
+public final class RelativePositions {
+    /** Above it the index of one layer alone would take more than 2 GB. */
+    private static final int MAX_TOKENS = 16_384;
+
+    private final int rows;
+    private final int columns;
+    private final Tensor index; // (T, T) int64
+
+    /**
+     * Makes the index.
+     *
+     * @param init places it
+     * @param rows R
+     * @param columns C
+     */
+    public RelativePositions(Init init, int rows, int columns) {
+        if (rows < 1 || columns < 1) {
+            throw new IllegalArgumentException(
+                    "a window's sides must be at least 1, got " + rows + " and " + columns);
+        }
+        if ((long) rows * columns > MAX_TOKENS) {
+            throw new IllegalArgumentException("a window of relative positions must have at most " + MAX_TOKENS
+                    + " tokens, got " + rows + "x" + columns);
+        }
+        this.rows = rows;
+        this.columns = columns;
+        index = init.indices(index(rows, columns)).view(tokens(), tokens());
+    }
+
+    /**
+     * The index as numbers.
+     *
+     * @param rows R
+     * @param columns C
+     * @return T·T entries, queries slowest
+     */
+    public static long[] index(int rows, int columns) {
+        int tokens = rows * columns;
+        long[] index = new long[tokens * tokens];
+        for (int i = 0; i < tokens; i++) {
+            for (int j = 0; j < tokens; j++) {
+                int down = i / columns - j / columns + rows - 1;
+                int across = i % columns - j % columns + columns - 1;
+                index[i * tokens + j] = (long) down * (2L * columns - 1) + across;
+            }
+        }
+        return index;
+    }
+
+    /**
+     * Rows of a window.
+     *
+     * @return R
+     */
+    public int rows() {
+        return rows;
+    }
+
+    /**
+     * Columns of a window.
+     *
+     * @return C
+     */
+    public int columns() {
+        return columns;
+    }
+
+    /**
+     * Tokens of a window.
+     *
+     * @return T
+     */
+    public int tokens() {
+        return rows * columns;
+    }
+
+    /**
+     * Entries of a table.
+     *
+     * @return M
+     */
+    public int entries() {
+        return (2 * rows - 1) * (2 * columns - 1);
+    }
+
+    /**
+     * The index as the tensor that state dicts store.
+     *
+     * @return (T, T) int64, this object's own
+     */
+    public Tensor index() {
+        return index;
+    }
+
+    /**
+     * The bias of every query and key.
+     *
+     * @param table (M, h)
+     * @return (h, T, T)
+     */
+    public Tensor expand(Tensor table) {
+        Shapes.check("table", table, entries(), Shapes.ANY);
+        // embedding and not index_select: the latter's backward pass on the CPU adds row by row through the dispatcher
+        return torch.embedding(table, index) // (T, T, h)
+                .permute(2, 0, 1)
+                .contiguous();
+    }
+}
