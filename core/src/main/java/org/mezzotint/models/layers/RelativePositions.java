@@ -1,8 +1,13 @@
 package org.mezzotint.models.layers;
 
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.mezzotint.tensor.Scalars;
+import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Shapes;
+import org.mezzotint.tensor.Tensors;
 
 /**
  * Which entry of a table of relative positions belongs to a query and a key of one window: {@code index[i, j] =
@@ -12,8 +17,8 @@ import org.mezzotint.tensor.Shapes;
  * one object: at 32 × 32 tokens the index takes 8 MB.
  */
 public final class RelativePositions {
-    /** Above it the index of one layer alone would take more than 2 GB. */
-    private static final int MAX_TOKENS = 16_384;
+    /** Tokens of the largest window: its index takes 128 MB. */
+    public static final int MAX_TOKENS = 4096;
 
     private final int rows;
     private final int columns;
@@ -117,5 +122,40 @@ public final class RelativePositions {
         return torch.embedding(table, index) // (T, T, h)
                 .permute(2, 0, 1)
                 .contiguous();
+    }
+
+    /**
+     * The bias of some queries over a whole map that is cut into windows, row by row from its top left corner.
+     *
+     * @param table (M, h)
+     * @param height of the map in tokens
+     * @param width of the map in tokens
+     * @param queries tokens of the map in row-major order
+     * @return (h, Q, height · width), −∞ at keys of other windows
+     */
+    public Tensor expand(Tensor table, int height, int width, long[] queries) {
+        Shapes.check("table", table, entries(), Shapes.ANY);
+        int keys = height * width;
+        long[] places = new long[queries.length * keys];
+        for (int i = 0; i < queries.length; i++) {
+            int row = (int) (queries[i] / width);
+            int column = (int) (queries[i] % width);
+            for (int j = 0; j < keys; j++) {
+                boolean together = row / rows == j / width / rows && column / columns == j % width / columns;
+                int down = row % rows - j / width % rows + rows - 1;
+                int across = column % columns - j % width % columns + columns - 1;
+                places[i * keys + j] = together ? (long) down * (2L * columns - 1) + across : entries();
+            }
+        }
+        try (Scope scope = Scope.open()) {
+            Tensor outside = torch.full(
+                    new long[] {1, table.size(1)},
+                    Scalars.of(Double.NEGATIVE_INFINITY),
+                    Tensors.options(Tensors.type(table), table.device()));
+            Tensor index = Tensors.of(places).to(table.device(), ScalarType.Long);
+            Tensor bias = torch.cat(new TensorVector(table, outside), 0).index_select(0, index); // (Q·T, h)
+            return scope.keep(
+                    bias.view(queries.length, keys, table.size(1)).permute(2, 0, 1).contiguous());
+        }
     }
 }

@@ -1,8 +1,11 @@
 package org.mezzotint.models.layers;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.Optional;
+import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
+import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Shapes;
 import org.mezzotint.tensor.Tensors;
 
@@ -22,12 +25,21 @@ public final class TimeDependentAttention extends Layer {
     private final RelativePositions positions;
     private final int width;
     private final int heads;
-    private final Time placement;
     private final Tensor table; // (M, h)
     private final Linear timeProjection; // E → 3D; null unless in the projections
     private final Linear timeBias; // E → (2R−1 + 2C−1)·h; null unless in the bias
     private final Linear qkv;
     private final Linear proj;
+    private final Optional<Place> place;
+
+    /**
+     * Where the layer stands in its network, for {@link AttentionWatch}.
+     *
+     * @param name of the layer
+     * @param rows of the map of tokens that its windows are cut from
+     * @param columns of that map; windows at its right and bottom may hold padding
+     */
+    public record Place(String name, int rows, int columns) {}
 
     /** How time enters (table 6 of the paper compares the first two, and time in the MLP). */
     public enum Time {
@@ -56,9 +68,16 @@ public final class TimeDependentAttention extends Layer {
      * @param heads h
      * @param positions of the windows, may be shared by layers
      * @param time how it enters
+     * @param place what a watch sees it as; empty to stay unseen
      */
     public TimeDependentAttention(
-            Init init, int width, int timeWidth, int heads, RelativePositions positions, Time time) {
+            Init init,
+            int width,
+            int timeWidth,
+            int heads,
+            RelativePositions positions,
+            Time time,
+            Optional<Place> place) {
         if (heads < 1 || width % heads != 0) {
             throw new IllegalArgumentException(
                     "width must be a multiple of the number of heads, got " + width + " and " + heads);
@@ -66,7 +85,7 @@ public final class TimeDependentAttention extends Layer {
         this.positions = positions;
         this.width = width;
         this.heads = heads;
-        placement = time;
+        this.place = place;
         table = parameter("relative_position_bias_table", init.normal(0.02, positions.entries(), heads));
         frozen("relative_position_index", positions.index());
         timeProjection = time == Time.PROJECTIONS
@@ -86,13 +105,14 @@ public final class TimeDependentAttention extends Layer {
     /**
      * Attention inside each window.
      *
-     * @param x (N·w, T, D) tokens, the windows of one picture behind one another
+     * @param x (N·w, T, D) tokens, the windows of one picture behind one another, row by row
      * @param time (N, E); not used when time is absent
      * @param mask (w, T) added to the logits of a key: 0 where a window holds a token, −∞ where it holds padding; at least one
      *     token a window; null for no padding
+     * @param tape who looks
      * @return (N·w, T, D); what belongs to padding is finite and without meaning
      */
-    public Tensor forward(Tensor x, Tensor time, Tensor mask) {
+    public Tensor forward(Tensor x, Tensor time, Tensor mask, Tape tape) {
         long[] s = Shapes.of(Shapes.check("x", x, Shapes.ANY, positions.tokens(), width));
         Tensor projected = qkv.forward(x); // (N·w, T, 3D)
         if (timeProjection != null) {
@@ -103,12 +123,17 @@ public final class TimeDependentAttention extends Layer {
         }
         TensorVector parts =
                 projected.view(s[0], s[1], 3, heads, s[2] / heads).unbind(2); // 3 × (N·w, T, h, d)
-        Tensor q = parts.get(0).transpose(1, 2);
+        Tensor q = parts.get(0).transpose(1, 2); // (N·w, h, T, d)
+        Tensor k = parts.get(1).transpose(1, 2);
+        double scale = 1 / Math.sqrt((double) s[2] / heads);
+        if (tape.watch().isPresent() && place.isPresent()) {
+            show(tape.watch().get(), place.get(), q, k, scale, time);
+        }
         Tensor y = Attention.attend(
                 q,
-                parts.get(1).transpose(1, 2),
+                k,
                 parts.get(2).transpose(1, 2),
-                1 / Math.sqrt((double) s[2] / heads),
+                scale,
                 bias(s[0], time, mask).to(Tensors.type(q))); // (N·w, h, T, d)
         return proj.forward(y.transpose(1, 2).reshape(s)); // (N·w, T, D)
     }
@@ -138,16 +163,58 @@ public final class TimeDependentAttention extends Layer {
         return bias.expand(windows / perPicture, perPicture, heads, t, t).reshape(windows, heads, t, t);
     }
 
-    /** The table with the offsets of each picture's time, (N, 1, h, T, T). */
+    /** The bias with the offsets of each picture's time, (N, 1, h, T, T). */
     private Tensor timedBias(long pictures, Tensor time) {
+        Tensor side = timedTables(pictures, time).permute(1, 0, 2).reshape(positions.entries(), pictures * heads);
+        long t = positions.tokens();
+        return positions.expand(side).view(pictures, 1, heads, t, t);
+    }
+
+    /** The tables of each picture's time, (N, M, h). */
+    private Tensor timedTables(long pictures, Tensor time) {
         long rows = 2L * positions.rows() - 1;
         long columns = 2L * positions.columns() - 1;
         Tensor offsets = timeBias.forward(time).to(table.scalar_type()).view(pictures, axes(), heads);
-        Tensor tables = table.view(1, rows, columns, heads)
+        return table.view(1, rows, columns, heads)
                 .add(offsets.narrow(1, 0, rows).unsqueeze(2))
-                .add(offsets.narrow(1, rows, columns).unsqueeze(1)); // (N, 2R−1, 2C−1, h)
-        Tensor side = tables.permute(1, 2, 0, 3).reshape(positions.entries(), pictures * heads); // (M, N·h)
-        long t = positions.tokens();
-        return positions.expand(side).view(pictures, 1, heads, t, t);
+                .add(offsets.narrow(1, rows, columns).unsqueeze(1)) // (N, 2R−1, 2C−1, h)
+                .reshape(pictures, positions.entries(), heads);
+    }
+
+    /** Shows the first picture, its windows joined to the map they were cut from. */
+    private void show(AttentionWatch watch, Place at, Tensor q, Tensor k, double scale, Tensor time) {
+        if (!watch.wants(at.name())) {
+            return;
+        }
+        try (Scope scope = Scope.open();
+                NoGradGuard noGrad = new NoGradGuard()) {
+            Tensor biases = timeBias == null
+                    ? table
+                    : timedTables(1, time.narrow(0, 0, 1)).select(0, 0); // (M, h)
+            watch.see(
+                    at.name(),
+                    at.rows(),
+                    at.columns(),
+                    joined(q, at),
+                    joined(k, at),
+                    scale,
+                    queries -> positions.expand(biases, at.rows(), at.columns(), queries));
+        }
+    }
+
+    /** (N·w, h, T, d) → (1, h, rows · columns, d) of the first picture. */
+    private Tensor joined(Tensor x, Place at) {
+        int r = positions.rows();
+        int c = positions.columns();
+        int down = (at.rows() + r - 1) / r;
+        int across = (at.columns() + c - 1) / c;
+        long d = x.size(3);
+        return x.narrow(0, 0, (long) down * across)
+                .reshape(down, across, heads, r, c, d)
+                .permute(2, 0, 3, 1, 4, 5)
+                .reshape(1, heads, (long) down * r, (long) across * c, d)
+                .narrow(2, 0, at.rows())
+                .narrow(3, 0, at.columns())
+                .reshape(1, heads, (long) at.rows() * at.columns(), d);
     }
 }
