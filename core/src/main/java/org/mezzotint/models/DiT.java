@@ -243,7 +243,7 @@ public final class DiT extends Layer implements Model {
                     qkv.forward(x).view(s[0], s[1], 3, heads, s[2] / heads).unbind(2); // 3 × (N, T, h, d)
             Tensor q = parts.get(0).transpose(1, 2); // (N, h, T, d)
             Tensor k = parts.get(1).transpose(1, 2);
-            tape.watch().filter(watch -> watch.wants(name)).ifPresent(watch -> show(watch, q, k));
+            tape.watch().ifPresent(watch -> show(watch, q, k));
             Tensor y = attend(q, k, parts.get(2).transpose(1, 2));
             return proj.forward(y.transpose(1, 2).reshape(s)); // (N, T, D)
         }

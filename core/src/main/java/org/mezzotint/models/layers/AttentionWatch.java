@@ -82,6 +82,19 @@ public final class AttentionWatch {
         Tensor of(long[] queries);
     }
 
+    /** Who sees whom. */
+    @FunctionalInterface
+    public interface Sees {
+        /**
+         * Whether a query sees a key.
+         *
+         * @param query a token of the map in row-major order
+         * @param key likewise
+         * @return true if it does
+         */
+        boolean key(int query, int key);
+    }
+
     /**
      * Makes a watch.
      *
@@ -91,16 +104,6 @@ public final class AttentionWatch {
     public AttentionWatch(Query query, Predicate<String> layers) {
         this.query = query;
         this.layers = layers;
-    }
-
-    /**
-     * Whether a layer shall show itself; it computes nothing if not.
-     *
-     * @param layer its name
-     * @return true if asked for
-     */
-    public boolean wants(String layer) {
-        return layers.test(layer);
     }
 
     /**
@@ -115,6 +118,9 @@ public final class AttentionWatch {
      * @param bias what is added to them
      */
     public void see(String layer, int rows, int columns, Tensor q, Tensor k, double scale, Bias bias) {
+        if (!layers.test(layer)) {
+            return;
+        }
         long tokens = (long) rows * columns;
         Shapes.check("q", q, Shapes.ANY, Shapes.ANY, tokens, Shapes.ANY);
         Shapes.check("k", k, q.size(0), q.size(1), tokens, q.size(3));
@@ -144,6 +150,32 @@ public final class AttentionWatch {
         seen.add(new Seen(layer, rows, columns, maps));
     }
 
+    /**
+     * Called by a layer of {@link MapAttention}.
+     *
+     * @param layer its name
+     * @param q (N, R, C, h, d)
+     * @param k (N, R, C, h, d)
+     * @param scale of the products
+     * @param sees which keys a query sees
+     */
+    public void seeMap(String layer, Tensor q, Tensor k, double scale, Sees sees) {
+        int rows = (int) q.size(1);
+        int columns = (int) q.size(2);
+        int tokens = rows * columns;
+        try (Scope scope = Scope.open()) {
+            Tensor flatQ = q.narrow(0, 0, 1).flatten(1, 2).transpose(1, 2); // (1, h, T, d)
+            Tensor flatK = k.narrow(0, 0, 1).flatten(1, 2).transpose(1, 2);
+            see(layer, rows, columns, flatQ, flatK, scale, queries -> {
+                double[] bias = new double[queries.length * tokens];
+                for (int i = 0; i < bias.length; i++) {
+                    bias[i] = sees.key((int) queries[i / tokens], i % tokens) ? 0 : Double.NEGATIVE_INFINITY;
+                }
+                return Tensors.of(bias).view(queries.length, tokens);
+            });
+        }
+    }
+
     /** The tokens whose attention is shown. */
     private long[] queries(int rows, int columns) {
         if (query instanceof At at) {
@@ -159,7 +191,7 @@ public final class AttentionWatch {
         Tensor keys = k.select(0, 0).to(ScalarType.Double).transpose(1, 2); // (h, d, T)
         Tensor logits = chosen.matmul(keys).mul(Scalars.of(scale)); // (h, Q, T)
         Tensor added = bias.of(queries);
-        return torch.softmax(added == null ? logits : logits.add(added.to(ScalarType.Double)), 2);
+        return torch.softmax(added == null ? logits : logits.add(added.to(q.device(), ScalarType.Double)), 2);
     }
 
     /**

@@ -183,9 +183,6 @@ public final class TimeDependentAttention extends Layer {
 
     /** Shows the first picture, its windows joined to the map they were cut from. */
     private void show(AttentionWatch watch, Place at, Tensor q, Tensor k, double scale, Tensor time) {
-        if (!watch.wants(at.name())) {
-            return;
-        }
         try (Scope scope = Scope.open();
                 NoGradGuard noGrad = new NoGradGuard()) {
             Tensor biases = timeBias == null
