@@ -162,7 +162,7 @@ public final class DiTFiles {
         return shape;
     }
 
-    private static DiffusionConfig diffusion(boolean learnSigma) {
+    static DiffusionConfig diffusion(boolean learnSigma) {
         return learnSigma
                 ? ScheduledDiffusion.dit()
                 : new ScheduledDiffusion(
