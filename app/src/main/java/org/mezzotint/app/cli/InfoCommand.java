@@ -6,12 +6,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import org.mezzotint.io.Yaml;
 import org.mezzotint.models.Cost;
 import org.mezzotint.models.DiTConfig;
 import org.mezzotint.models.ModelBundle;
 import org.mezzotint.models.ModelConfig;
+import org.mezzotint.models.NamedDiffiT;
 import org.mezzotint.models.NamedHDiT;
 import org.mezzotint.train.EmaSnapshots;
 import org.mezzotint.train.RunDirectory;
@@ -36,7 +38,7 @@ final class InfoCommand implements Callable<Integer> {
             index = "0",
             paramLabel = "MODEL",
             description =
-                    "a published name (dit-s/8 … dit-xl/2, hdit-imagenet-256, hdit-ablation-e …), a recipe (.yaml),"
+                    "a published name (dit-s/8 … dit-xl/2, hdit-imagenet-256, hdit-ablation-e, diffit-256 …), a recipe (.yaml),"
                             + " a bundle (.safetensors) or a run's folder")
     private String model;
 
@@ -75,6 +77,10 @@ final class InfoCommand implements Callable<Integer> {
         facts.put("input", config.channels() + "x" + config.height() + "x" + config.width());
         facts.put("parameters", cost.parameters());
         facts.put("macs", cost.macs());
+        OptionalLong published = config.macsWithoutAttentionProducts();
+        if (published.isPresent()) {
+            facts.put("macsWithoutAttentionProducts", published.getAsLong());
+        }
         facts.put("batch", batch);
         facts.put("trainingBytes", cost.trainingBytes(batch, false));
         facts.put("trainingBytesCheckpointed", cost.trainingBytes(batch, true));
@@ -90,6 +96,12 @@ final class InfoCommand implements Callable<Integer> {
         line("model", model + ", input " + facts.get("input"));
         line("parameters", String.format(Locale.ROOT, "%,d", cost.parameters()));
         line("multiply-accumulates", String.format(Locale.ROOT, "%.3f G a picture", cost.macs() / 1e9));
+        if (published.isPresent()) {
+            line(
+                    "  as the paper counts",
+                    String.format(
+                            Locale.ROOT, "%.3f G, without attention's products", published.getAsLong() / 1e9));
+        }
         line(
                 "memory, training",
                 Sizes.bytes(cost.trainingBytes(batch, false)) + " at batch " + batch + " (estimate, float32)");
@@ -137,6 +149,13 @@ final class InfoCommand implements Callable<Integer> {
                 throw new IllegalArgumentException("--size must be 1 to " + LARGEST + ", got " + size);
             }
             return NamedHDiT.named(model, size == null ? 0 : size);
+        }
+        if (model.toLowerCase(Locale.ROOT).startsWith("diffit-")) {
+            if (conditioning != null || size != null) {
+                throw new IllegalArgumentException("--size and --conditioning are not for DiffiT, whose names say the"
+                        + " size, got " + model);
+            }
+            return NamedDiffiT.named(model);
         }
         return dit(size == null ? DIT_SIZE : size);
     }

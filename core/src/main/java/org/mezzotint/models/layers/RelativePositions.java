@@ -20,6 +20,12 @@ public final class RelativePositions {
     /** Tokens of the largest window: its index takes 128 MB. */
     public static final int MAX_TOKENS = 4096;
 
+    /** Name of the learned table (M, h) in state dicts. */
+    public static final String TABLE = "relative_position_bias_table";
+
+    /** Name of the index (T, T) in state dicts. */
+    public static final String INDEX = "relative_position_index";
+
     private final int rows;
     private final int columns;
     private final Tensor index; // (T, T) int64

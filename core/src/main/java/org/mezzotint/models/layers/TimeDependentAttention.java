@@ -86,8 +86,8 @@ public final class TimeDependentAttention extends Layer {
         this.width = width;
         this.heads = heads;
         this.place = place;
-        table = parameter("relative_position_bias_table", init.normal(0.02, positions.entries(), heads));
-        frozen("relative_position_index", positions.index());
+        table = parameter(RelativePositions.TABLE, init.normal(0.02, positions.entries(), heads));
+        frozen(RelativePositions.INDEX, positions.index());
         timeProjection = time == Time.PROJECTIONS
                 ? child("qkv_temb", new Linear(init, timeWidth, 3L * width, Linear.Weights.XAVIER_UNIFORM))
                 : null;
