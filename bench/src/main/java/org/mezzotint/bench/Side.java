@@ -79,13 +79,14 @@ record Side(String name, List<String> command) {
     static Side peer(
             Path root, String python, Setting setting, String precision, Attention attention, boolean compiled) {
         boolean hdit = setting.model().equals("hdit");
-        if (!hdit && !setting.model().equals("dit-s/2")) {
+        boolean diffit = setting.model().equals("diffit");
+        if (!hdit && !diffit && !setting.model().equals("dit-s/2")) {
             throw new IllegalArgumentException("--model " + setting.model() + " has no peer");
         }
         if (!hdit && setting.checkpointing()) {
             throw new IllegalArgumentException("--checkpointing has no peer for --model " + setting.model());
         }
-        Path script = root.resolve(hdit ? "bench/peer/hdit_peer.py" : "bench/peer/dit_peer.py");
+        Path script = root.resolve("bench/peer/" + (hdit ? "hdit" : diffit ? "diffit" : "dit") + "_peer.py");
         List<String> command =
                 new ArrayList<>(List.of(python, script.toAbsolutePath().toString(), "serve"));
         command.addAll(

@@ -59,7 +59,7 @@ public final class SideBySide implements Callable<Integer> {
             description = "${COMPLETION-CANDIDATES} (default: all); memory and start share their processes")
     private Workload workload = Workload.ALL;
 
-    @Option(names = "--model", paramLabel = "NAME", description = "dit-s/2 or hdit (default: dit-s/2)")
+    @Option(names = "--model", paramLabel = "NAME", description = "dit-s/2, hdit or diffit (default: dit-s/2)")
     private String model = "dit-s/2";
 
     @Option(names = "--size", paramLabel = "PIXELS", description = "side of the picture (default: 256)")

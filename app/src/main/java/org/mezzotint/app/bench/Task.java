@@ -10,11 +10,11 @@ import org.mezzotint.tensor.Conditioning;
 /** What is measured: a network, its loss, and one step of its sampler. */
 public sealed interface Task permits DiTTask, HDiTTask {
     /** The names that {@link #named} knows. */
-    List<String> NAMES = List.of("dit-s/2", "dit-pixels", "hdit");
+    List<String> NAMES = List.of("dit-s/2", "dit-pixels", "hdit", "diffit");
 
     /**
      * A task by name: DiT-S/2 on latents; a DiT of 256 channels and 8 layers on pixels, in patches of 4; or an HDiT whose
-     * innermost level is of that shape and sees 16 × 16 tokens.
+     * innermost level is of that shape and sees 16 × 16 tokens; or a latent DiffiT in the size of DiT-S/2.
      *
      * @param name one of {@link #NAMES}
      * @param size side of the picture in pixels, of which a latent has an eighth
@@ -26,6 +26,7 @@ public sealed interface Task permits DiTTask, HDiTTask {
             case "dit-s/2" -> DiTTask.latents(size);
             case "dit-pixels" -> DiTTask.pixels(size);
             case "hdit" -> HDiTTask.pixels(size);
+            case "diffit" -> DiTTask.diffit(size);
             default ->
                 throw new IllegalArgumentException(
                         "--model must be one of " + String.join(", ", NAMES) + ", got " + name);

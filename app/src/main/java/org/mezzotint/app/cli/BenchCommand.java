@@ -34,7 +34,9 @@ final class BenchCommand implements Callable<Integer> {
             names = "--model",
             paramLabel = "NAME",
             defaultValue = "dit-s/2",
-            description = {"dit-s/2 on latents, or two small ones on pixels:", "dit-pixels and hdit (default: dit-s/2)"
+            description = {
+                "dit-s/2 or diffit on latents, or two small ones on pixels:",
+                "dit-pixels and hdit (default: dit-s/2)"
             })
     private String model;
 

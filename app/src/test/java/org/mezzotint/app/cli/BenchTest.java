@@ -7,7 +7,7 @@ import org.junit.jupiter.api.Test;
 class BenchTest {
     @Test
     void everyModelTrainsAndSamplesInTheSizeThatIsAskedFor() {
-        for (String model : new String[] {"dit-s/2", "dit-pixels", "hdit"}) {
+        for (String model : new String[] {"dit-s/2", "dit-pixels", "hdit", "diffit"}) {
             String out = Cli.run(
                             "bench",
                             "--model",
@@ -28,7 +28,7 @@ class BenchTest {
 
     @Test
     void anUnknownModelOrASizeThatDoesNotFitIsWrongUsage() {
-        Cli.run("bench", "--model", "unet").fails(2, "--model must be one of dit-s/2, dit-pixels, hdit, got unet");
+        Cli.run("bench", "--model", "unet").fails(2, "--model must be one of dit-s/2, dit-pixels, hdit, diffit, got unet");
         Cli.run("bench", "--model", "hdit", "--size", "96")
                 .fails(2, "--size must be 64, doubled any number of times, got 96");
         Cli.run("bench", "--size", "100").fails(2, "--size must be a multiple of 16, got 100");
