@@ -113,27 +113,26 @@ final class AttentionCommand implements Callable<Integer> {
             throw new IllegalArgumentException("--every must be at least 1, got " + every);
         }
         List<Long> numbers = layers == null ? List.of() : list("--layers", layers);
-        if (!heads.equals("mean") && !heads.equals("all")) {
-            list("--heads", heads);
-        }
+        List<Long> wanted = heads.equals("mean") || heads.equals("all") ? List.of() : list("--heads", heads);
         Device device = machine.open();
         Precision type = Precision.parse(precision);
         List<AttentionRun> runs = new ArrayList<>();
         List<String> models = new ArrayList<>();
-        AttentionWatch.Query shown;
+        AttentionRun.Request request;
         try (ModelSource source = bundleOptions.open()) {
-            shown = query(source);
+            AttentionWatch.Query shown = query(source);
+            request = new AttentionRun.Request(shown, numbers, wanted, every, seed, Optional.ofNullable(label));
             makeFolder();
-            runs.add(run(source, shown, numbers, type, device));
+            runs.add(run(source, request, type, device));
             models.add(source.path().toString());
         }
         if (second != null) {
             try (ModelSource source = bundleOptions.open(second)) {
-                runs.add(run(source, shown, numbers, type, device));
+                runs.add(run(source, request, type, device));
                 models.add(source.path().toString());
             }
         }
-        write(runs, models, shown);
+        write(runs, models, request);
         return 0;
     }
 
@@ -170,8 +169,7 @@ final class AttentionCommand implements Callable<Integer> {
         }
     }
 
-    private AttentionRun run(
-            ModelSource source, AttentionWatch.Query shown, List<Long> numbers, Precision type, Device device) {
+    private AttentionRun run(ModelSource source, AttentionRun.Request request, Precision type, Device device) {
         SamplingConfig sampling = samplingOptions.resolve(source.sampling(), source.diffusion());
         boolean drawn = source.latents().isEmpty() || autoencoder != null;
         try (Decoder decoder = drawn ? source.decoder(autoencoder, device) : Decoder.none();
@@ -190,22 +188,22 @@ final class AttentionCommand implements Callable<Integer> {
                     source.diffusion(),
                     sampling,
                     drawn ? Optional.of(decoder) : Optional.empty(),
-                    new AttentionRun.Request(shown, numbers, every, seed, Optional.ofNullable(label)),
+                    request,
                     progress);
         }
     }
 
-    private void write(List<AttentionRun> runs, List<String> models, AttentionWatch.Query shown) {
+    private void write(List<AttentionRun> runs, List<String> models, AttentionRun.Request request) {
         List<Seen> first = runs.get(0).frames().get(0).layers();
         for (AttentionRun run : runs) {
             if (run.frames().get(0).layers().size() != first.size()) {
                 throw new IllegalArgumentException("both models must have the layers asked for: say --layers");
             }
         }
-        AttentionSheet sheet = AttentionSheet.of(runs, shown);
+        AttentionSheet sheet = AttentionSheet.of(runs, request.query());
         int files = 0;
         for (int layer = 0; layer < first.size(); layer++) {
-            for (Optional<Integer> head : heads(runs, layer)) {
+            for (Optional<Integer> head : heads(runs, layer, request)) {
                 String name = first.get(layer).layer()
                         + head.map(h -> String.format(Locale.ROOT, "-head-%02d", h)).orElse("");
                 ImageGrid.Sheet strips = sheet.strips(runs, layer, head);
@@ -230,26 +228,18 @@ final class AttentionCommand implements Callable<Integer> {
     }
 
     /** The heads to draw of a layer; empty stands for their mean. */
-    private List<Optional<Integer>> heads(List<AttentionRun> runs, int layer) {
+    private List<Optional<Integer>> heads(List<AttentionRun> runs, int layer, AttentionRun.Request request) {
+        if (heads.equals("mean")) {
+            return List.of(Optional.empty());
+        }
+        if (!request.heads().isEmpty()) {
+            return request.heads().stream().map(head -> Optional.of(head.intValue())).toList();
+        }
         int count = runs.stream()
                 .mapToInt(run -> run.frames().get(0).layers().get(layer).heads().size())
                 .min()
                 .orElse(0);
-        if (heads.equals("mean")) {
-            return List.of(Optional.empty());
-        }
-        if (heads.equals("all")) {
-            return IntStream.range(0, count).mapToObj(Optional::of).toList();
-        }
-        List<Optional<Integer>> wanted = new ArrayList<>();
-        for (long head : Sizes.ranges("--heads", heads)) {
-            if (head >= count) {
-                throw new IllegalArgumentException("--heads must be 0 to " + (count - 1) + " in layer "
-                        + runs.get(0).frames().get(0).layers().get(layer).layer() + ", got " + head);
-            }
-            wanted.add(Optional.of((int) head));
-        }
-        return wanted;
+        return IntStream.range(0, count).mapToObj(Optional::of).toList();
     }
 
     private Map<String, String> texts(

@@ -60,11 +60,18 @@ record AttentionRun(List<Frame> frames, Optional<Picture> picture, Map<String, S
      *
      * @param query whose attention
      * @param layers numbers of layers; empty for the first, the middle and the last
+     * @param heads numbers of heads that every layer must have; empty for all or their mean
      * @param every evaluations from one look to the next; 0 for about ten looks
      * @param seed of the picture
      * @param label its class; empty for class 0, or an unconditional model
      */
-    record Request(AttentionWatch.Query query, List<Long> layers, int every, long seed, Optional<Long> label) {}
+    record Request(
+            AttentionWatch.Query query,
+            List<Long> layers,
+            List<Long> heads,
+            int every,
+            long seed,
+            Optional<Long> label) {}
 
     /** Draws; the decoder is empty where pictures cannot be shown. */
     static AttentionRun draw(
@@ -78,6 +85,7 @@ record AttentionRun(List<Frame> frames, Optional<Picture> picture, Map<String, S
         long[] labels = labels(model.config(), request);
         List<Seen> all = layers(model);
         List<Integer> chosen = chosen(all, request.layers());
+        checkHeads(all, chosen, request.heads());
         int steps = sampling.count(diffusion);
         int every = request.every() > 0 ? request.every() : Math.max(1, (steps + USUAL_FRAMES - 1) / USUAL_FRAMES);
         checkSize(all, chosen, (steps + every - 1) / every);
@@ -166,6 +174,18 @@ record AttentionRun(List<Frame> frames, Optional<Picture> picture, Map<String, S
             chosen.add((int) layer);
         }
         return chosen.stream().sorted().toList();
+    }
+
+    private static void checkHeads(List<Seen> all, List<Integer> chosen, List<Long> heads) {
+        for (int i : chosen) {
+            int count = all.get(i).heads().size();
+            for (long head : heads) {
+                if (head >= count) {
+                    throw new IllegalArgumentException("--heads must be 0 to " + (count - 1) + " in layer "
+                            + all.get(i).layer() + ", got " + head);
+                }
+            }
+        }
     }
 
     private static void checkSize(List<Seen> all, List<Integer> chosen, long frames) {

@@ -13,6 +13,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.mezzotint.io.Yaml;
+import org.mezzotint.models.NamedDiffiT;
 import org.mezzotint.models.NamedHDiT;
 
 /** The recipes and studies in configs/ fit this version. */
@@ -28,7 +29,10 @@ class RecipesTest {
     }
 
     static List<Path> studies() {
-        return List.of(CONFIGS.resolve("studies/hdit-ablation.yaml"), CONFIGS.resolve("studies/cifar10.yaml"));
+        return List.of(
+                CONFIGS.resolve("studies/hdit-ablation.yaml"),
+                CONFIGS.resolve("studies/cifar10.yaml"),
+                CONFIGS.resolve("studies/diffit-time.yaml"));
     }
 
     @ParameterizedTest
@@ -42,6 +46,14 @@ class RecipesTest {
     @ValueSource(strings = {"hdit-ffhq-1024", "hdit-imagenet-256"})
     void thePapersRecipesHaveThePapersNetworks(String name) {
         assertThat(Recipes.read("configs/" + name + ".yaml", List.of()).model()).isEqualTo(NamedHDiT.named(name, 0));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"256", "512"})
+    void thePapersRecipesHaveThePapersDiffiTs(String size) {
+        assertThat(Recipes.read("configs/diffit-imagenet-" + size + ".yaml", List.of())
+                        .model())
+                .isEqualTo(NamedDiffiT.named("diffit-" + size));
     }
 
     @Test
