@@ -1,6 +1,7 @@
 package org.mezzotint.convert;
 
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -12,7 +13,9 @@ import org.mezzotint.diffusion.SigmaGrid;
 import org.mezzotint.io.CheckpointException;
 import org.mezzotint.io.InputException;
 import org.mezzotint.io.TensorFile;
+import org.mezzotint.models.DiffiT;
 import org.mezzotint.models.DiffiTConfig;
+import org.mezzotint.models.layers.Init;
 import org.mezzotint.models.layers.RelativePositions;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Tensors;
@@ -186,6 +189,29 @@ public final class DiffiTFiles {
             throw new InputException("only DiffiTs with classes can be written so, got an unconditional one");
         }
         DiTFiles.checkTask(checkpoint);
-        return checkpoint.stateDicts();
+        return new Checkpoint(
+                        config,
+                        checkpoint.diffusion(),
+                        checkpoint.sampling(),
+                        checkpoint.latents(),
+                        checkpoint.classes(),
+                        inOrder(config, checkpoint.weights()),
+                        inOrder(config, checkpoint.average()),
+                        checkpoint.training())
+                .stateDicts();
+    }
+
+    /** As a module registers them; a bundle has them in the order of its file. */
+    private static Map<String, Tensor> inOrder(DiffiTConfig config, Map<String, Tensor> tensors) {
+        Map<String, Tensor> ordered = new LinkedHashMap<>();
+        try (Init init = Init.shapesOnly();
+                DiffiT shapes = config.create(init)) {
+            for (String name : shapes.state().keySet()) {
+                if (tensors.containsKey(name)) {
+                    ordered.put(name, tensors.get(name));
+                }
+            }
+        }
+        return ordered;
     }
 }

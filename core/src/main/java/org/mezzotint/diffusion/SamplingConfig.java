@@ -167,7 +167,8 @@ public record SamplingConfig(
             }
             if (!label.matches(FIRST + "[1-9][0-9]{0,5}")) {
                 throw new IllegalArgumentException(
-                        "guided channels must be all, first-three or first- and a number, such as first-12, got " + label);
+                        "guided channels must be all, first-three or first- and a number, such as first-12, got "
+                                + label);
             }
             return new GuidedChannels(OptionalInt.of(Integer.parseInt(label.substring(FIRST.length()))));
         }

@@ -218,7 +218,8 @@ public record DiffiTConfig(
                 + d * d // time
                 + depth * (block + attentionProducts())
                 + t * d * patch * outputChannels(); // patches out
-        // Float32 values kept for the backward pass: (T, D) tensors beside the weights and biases of attention, h·T² each.
+        // Float32 values kept for the backward pass: (T, D) tensors beside the weights and biases of attention, h·T²
+        // each.
         long unit = 4 * t * d;
         long square = 4 * t * t * numHeads;
         double hidden = (double) mlpHidden() / d;

@@ -35,14 +35,12 @@ public final class NamedDiffiT {
             case "diffit-256-depth-30" -> of(256, 30);
             case "diffit-512-depth-30" -> of(512, 30);
             default ->
-                throw new IllegalArgumentException(
-                        "unknown model " + name + ", " + NearestName.hint(name, NAMES));
+                throw new IllegalArgumentException("unknown model " + name + ", " + NearestName.hint(name, NAMES));
         };
     }
 
     private static DiffiTConfig of(int picture, int depth) {
         int latent = picture / LATENT_FACTOR;
-        return new DiffiTConfig(
-                latent, latent, 4, 2, 1152, depth, 16, 4.0, 1000, true, true, DiffiTConfig.Time.TMSA);
+        return new DiffiTConfig(latent, latent, 4, 2, 1152, depth, 16, 4.0, 1000, true, true, DiffiTConfig.Time.TMSA);
     }
 }

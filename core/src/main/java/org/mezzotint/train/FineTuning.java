@@ -243,7 +243,8 @@ public final class FineTuning {
                 fitted.put(name, positions(trained, from.config().tables(), tables, tensor.shape()));
             } else if (name.endsWith(RelativePositions.INDEX)) {
                 fitted.put(name, tensor); // follows from the size
-            } else if (name.endsWith(RelativePositions.TABLE) && isRelative(trained, from.config().tables())) {
+            } else if (name.endsWith(RelativePositions.TABLE)
+                    && isRelative(trained, from.config().tables())) {
                 fitted.put(name, relativePositions(trained, from.config().tables(), tables));
             } else {
                 problems.add(

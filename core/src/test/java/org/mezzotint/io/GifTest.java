@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import javax.imageio.ImageIO;
 import javax.imageio.ImageReader;
@@ -30,12 +31,13 @@ class GifTest {
         try (ImageInputStream in = ImageIO.createImageInputStream(file.toFile())) {
             reader.setInput(in);
             assertThat(reader.getNumImages(true)).isEqualTo(3);
-            assertThat(colours(reader.read(0))).containsExactly(0xFF0000, 0x00FF00, 0x0000FF, 0x0A141E, 0x28323C, 0x46505A);
+            assertThat(colours(reader.read(0)))
+                    .containsExactly(0xFF0000, 0x00FF00, 0x0000FF, 0x0A141E, 0x28323C, 0x46505A);
             assertThat(colours(reader.read(1))).containsOnly(0);
             IIOMetadataNode root =
                     (IIOMetadataNode) reader.getImageMetadata(2).getAsTree("javax_imageio_gif_image_1.0");
-            IIOMetadataNode control =
-                    (IIOMetadataNode) root.getElementsByTagName("GraphicControlExtension").item(0);
+            IIOMetadataNode control = (IIOMetadataNode)
+                    root.getElementsByTagName("GraphicControlExtension").item(0);
             assertThat(control.getAttribute("delayTime")).isEqualTo("25");
         } finally {
             reader.dispose();
@@ -51,6 +53,28 @@ class GifTest {
             colours[i] = image.getRGB(i % image.getWidth(), i / image.getWidth()) & 0xFFFFFF;
         }
         return colours;
+    }
+
+    /** 4,096 colours in 256: none strays by more than a box of the cut is wide. */
+    @Test
+    void manyColoursLoseALittle() throws IOException {
+        byte[] rgb = new byte[3 * 64 * 64];
+        for (int i = 0; i < 64 * 64; i++) {
+            rgb[3 * i] = (byte) (i % 16 * 17);
+            rgb[3 * i + 1] = (byte) (i / 16 % 16 * 17);
+            rgb[3 * i + 2] = (byte) (i / 256 * 17);
+        }
+        Path file = folder.resolve("many.gif");
+        Gif.write(file, 64, 64, List.of(rgb), 5);
+        BufferedImage read = ImageIO.read(file.toFile());
+        int[] colours = colours(read);
+        assertThat(Arrays.stream(colours).distinct().count()).isEqualTo(256);
+        for (int i = 0; i < colours.length; i++) {
+            for (int c = 0; c < 3; c++) {
+                int expected = rgb[3 * i + c] & 0xFF;
+                assertThat(Math.abs((colours[i] >> (16 - 8 * c) & 0xFF) - expected)).isLessThanOrEqualTo(34);
+            }
+        }
     }
 
     @Test

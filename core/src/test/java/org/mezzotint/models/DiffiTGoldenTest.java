@@ -128,7 +128,8 @@ class DiffiTGoldenTest {
                         new SigmaGrid.OfSchedule(),
                         all.get(i).get(0).asDouble(),
                         kind.equals("power")
-                                ? new GuidanceSchedule.PowerCosine(all.get(i).get(2).asDouble())
+                                ? new GuidanceSchedule.PowerCosine(
+                                        all.get(i).get(2).asDouble())
                                 : new GuidanceSchedule.Constant(),
                         SamplingConfig.GuidedChannels.FIRST_THREE,
                         false,

@@ -34,8 +34,7 @@ class DiffiTTest {
             8 | 8 | 2 | 16 | 2 | 0 | mlpRatio must be above 0 and at most 64, got 0.0
             130 | 128 | 2 | 16 | 2 | 4 | height and width must give at most 4096 patches, between each two of which there is a bias, got a grid of 65 times 64
             """)
-    void wrongShapesAreRefused(
-            int height, int width, int patch, int hidden, int heads, double ratio, String message) {
+    void wrongShapesAreRefused(int height, int width, int patch, int hidden, int heads, double ratio, String message) {
         assertThatThrownBy(() -> with(height, width, patch, hidden, heads, ratio))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage(message);
@@ -79,7 +78,9 @@ class DiffiTTest {
         try (Scope scope = Scope.open();
                 Init init = Init.random(3, Precision.FLOAT32, new Device("cpu"));
                 DiffiT diffit = with(8, 12, 2, 16, 4, 2).create(init)) {
-            assertThat(diffit.state().get("blocks.1.attn.relative_position_index").data_ptr())
+            assertThat(diffit.state()
+                            .get("blocks.1.attn.relative_position_index")
+                            .data_ptr())
                     .isEqualTo(diffit.state()
                             .get("blocks.0.attn.relative_position_index")
                             .data_ptr());

@@ -146,8 +146,8 @@ record AttentionRun(List<Frame> frames, Optional<Picture> picture, Map<String, S
                 NoGradGuard noGrad = new NoGradGuard()) {
             Device device = model.device();
             Tensor x = Tensors.empty(
-                            model.precision().storage(), 1, config.channels(), config.height(), config.width())
-                    .zero_();
+                    model.precision().storage(), 1, config.channels(), config.height(), config.width());
+            x.zero_();
             model.forward(
                     x.to(device, model.precision().storage()),
                     Tensors.of(1.0).to(device, model.precision().storage()),

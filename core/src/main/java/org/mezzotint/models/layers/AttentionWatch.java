@@ -179,7 +179,8 @@ public final class AttentionWatch {
     /** The tokens whose attention is shown. */
     private long[] queries(int rows, int columns) {
         if (query instanceof At at) {
-            return new long[] {(long) (at.row() * rows) * columns + (long) (at.column() * columns)};
+            long row = (long) (at.row() * rows);
+            return new long[] {row * columns + (long) (at.column() * columns)};
         }
         return LongStream.range(0, (long) rows * columns).toArray();
     }

@@ -39,8 +39,7 @@ public final class RelativePositions {
      */
     public RelativePositions(Init init, int rows, int columns) {
         if (rows < 1 || columns < 1) {
-            throw new IllegalArgumentException(
-                    "a window's sides must be at least 1, got " + rows + " and " + columns);
+            throw new IllegalArgumentException("a window's sides must be at least 1, got " + rows + " and " + columns);
         }
         if ((long) rows * columns > MAX_TOKENS) {
             throw new IllegalArgumentException("a window of relative positions must have at most " + MAX_TOKENS
@@ -160,8 +159,9 @@ public final class RelativePositions {
                     Tensors.options(Tensors.type(table), table.device()));
             Tensor index = Tensors.of(places).to(table.device(), ScalarType.Long);
             Tensor bias = torch.cat(new TensorVector(table, outside), 0).index_select(0, index); // (Q·T, h)
-            return scope.keep(
-                    bias.view(queries.length, keys, table.size(1)).permute(2, 0, 1).contiguous());
+            return scope.keep(bias.view(queries.length, keys, table.size(1))
+                    .permute(2, 0, 1)
+                    .contiguous());
         }
     }
 }

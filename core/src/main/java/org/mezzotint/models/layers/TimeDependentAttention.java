@@ -121,8 +121,7 @@ public final class TimeDependentAttention extends Layer {
                     .view(pictures, s[0] / pictures * s[1], 3L * width)
                     .add(timeProjection.forward(time).unsqueeze(1)); // (N, w·T, 3D)
         }
-        TensorVector parts =
-                projected.view(s[0], s[1], 3, heads, s[2] / heads).unbind(2); // 3 × (N·w, T, h, d)
+        TensorVector parts = projected.view(s[0], s[1], 3, heads, s[2] / heads).unbind(2); // 3 × (N·w, T, h, d)
         Tensor q = parts.get(0).transpose(1, 2); // (N·w, h, T, d)
         Tensor k = parts.get(1).transpose(1, 2);
         double scale = 1 / Math.sqrt((double) s[2] / heads);
@@ -141,8 +140,9 @@ public final class TimeDependentAttention extends Layer {
     private static long pictures(long windows, Tensor time) {
         long pictures = Shapes.check("time", time, Shapes.ANY, Shapes.ANY).size(0);
         if (pictures < 1 || windows % pictures != 0) {
-            throw new IllegalArgumentException("the number of windows must be a multiple of the number of time vectors, got "
-                    + windows + " and " + pictures);
+            throw new IllegalArgumentException(
+                    "the number of windows must be a multiple of the number of time vectors, got " + windows + " and "
+                            + pictures);
         }
         return pictures;
     }

@@ -56,7 +56,8 @@ class AttentionWatchTest {
             double[] weights = Tensors.doubles(attention.attend(q, k, v, 0.3).select(0, 0)); // (R, S, h, T)
             double[] mean = new double[HEADS * TOKENS];
             for (int query = 0; query < TOKENS; query++) {
-                At at = new At((query / COLUMNS + 0.5) / ROWS, (query % COLUMNS + 0.5) / COLUMNS);
+                int row = query / COLUMNS;
+                At at = new At((row + 0.5) / ROWS, (query % COLUMNS + 0.5) / COLUMNS);
                 Seen seen = see(at, attention, q, k);
                 for (int i = 0; i < HEADS * TOKENS; i++) {
                     double expected = weights[query * HEADS * TOKENS + i];

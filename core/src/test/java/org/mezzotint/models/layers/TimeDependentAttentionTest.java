@@ -139,8 +139,7 @@ class TimeDependentAttentionTest {
             double[] mask = new double[windows * TOKENS];
             mask[TOKENS + 2] = Double.NEGATIVE_INFINITY;
             mask[TOKENS + 5] = Double.NEGATIVE_INFINITY;
-            double[] y = Tensors.doubles(
-                    layer.forward(x, t, Tensors.of(mask).view(windows, TOKENS), Tape.plain()));
+            double[] y = Tensors.doubles(layer.forward(x, t, Tensors.of(mask).view(windows, TOKENS), Tape.plain()));
             for (int i = 0; i < 2 * windows; i++) {
                 double[] expected = plain(
                         layer,
@@ -165,11 +164,9 @@ class TimeDependentAttentionTest {
             double[] before = Tensors.doubles(layer.forward(x, t, null, Tape.plain()));
             Tensor weight = layer.state().get("qkv_temb.weight");
             weight.narrow(0, WIDTH, WIDTH).zero_(); // the key's rows
-            assertThat(Tensors.doubles(layer.forward(x, t, null, Tape.plain())))
-                    .containsExactly(before, within(1e-11));
+            assertThat(Tensors.doubles(layer.forward(x, t, null, Tape.plain()))).containsExactly(before, within(1e-11));
             weight.narrow(0, 0, WIDTH).zero_(); // the query's
-            assertThat(Tensors.doubles(layer.forward(x, t, null, Tape.plain())))
-                    .isNotEqualTo(before);
+            assertThat(Tensors.doubles(layer.forward(x, t, null, Tape.plain()))).isNotEqualTo(before);
         }
     }
 
@@ -193,7 +190,9 @@ class TimeDependentAttentionTest {
             int columns = 2 * COLUMNS - 1;
             for (int n = 0; n < 2; n++) {
                 Tensor offsets = torch.linear(
-                        t.narrow(0, n, 1), timed.state().get("bias_temb.weight"), timed.state().get("bias_temb.bias"));
+                        t.narrow(0, n, 1),
+                        timed.state().get("bias_temb.weight"),
+                        timed.state().get("bias_temb.bias"));
                 double[] o = Tensors.doubles(offsets); // (rows + columns, h)
                 double[] own = table.clone();
                 for (int i = 0; i < own.length; i++) {
@@ -280,15 +279,18 @@ class TimeDependentAttentionTest {
             Tensor masked = Tensors.of(mask).view(4, TOKENS);
             double[] unwatched = Tensors.doubles(layer.forward(x, t, masked, Tape.plain()));
             // the values, as the layer makes them
-            Tensor qkv = torch.linear(x, layer.state().get("qkv.weight"), layer.state().get("qkv.bias"));
+            Tensor qkv = torch.linear(
+                    x, layer.state().get("qkv.weight"), layer.state().get("qkv.bias"));
             if (time == Time.PROJECTIONS) {
-                Tensor term = torch.linear(t, layer.state().get("qkv_temb.weight"), layer.state().get("qkv_temb.bias"));
+                Tensor term = torch.linear(
+                        t, layer.state().get("qkv_temb.weight"), layer.state().get("qkv_temb.bias"));
                 qkv = qkv.view(2, -1, 3L * WIDTH).add(term.unsqueeze(1)).view(2 * 4, TOKENS, 3L * WIDTH);
             }
             double[] v = Tensors.doubles(qkv.narrow(2, 2L * WIDTH, WIDTH));
             for (int query : new int[] {0, 4, 7, 14}) {
+                int row = query / columns;
                 AttentionWatch watch = new AttentionWatch(
-                        new AttentionWatch.At((query / columns + 0.5) / rows, (query % columns + 0.5) / columns),
+                        new AttentionWatch.At((row + 0.5) / rows, (query % columns + 0.5) / columns),
                         "here"::equals);
                 assertThat(Tensors.doubles(layer.forward(x, t, masked, Tape.watching(watch))))
                         .containsExactly(unwatched);
@@ -319,8 +321,8 @@ class TimeDependentAttentionTest {
                 Init init = init();
                 Rng rng = new Rng(8)) {
             RelativePositions positions = new RelativePositions(init, 2, 2);
-            assertThatThrownBy(() -> new TimeDependentAttention(
-                            init, 6, 5, 4, positions, Time.PROJECTIONS, Optional.empty()))
+            assertThatThrownBy(() ->
+                            new TimeDependentAttention(init, 6, 5, 4, positions, Time.PROJECTIONS, Optional.empty()))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessage("width must be a multiple of the number of heads, got 6 and 4");
             assertThatThrownBy(() -> new RelativePositions(init, 0, 2))
