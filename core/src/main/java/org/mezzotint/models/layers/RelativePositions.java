@@ -123,10 +123,17 @@ public final class RelativePositions {
      */
     public Tensor expand(Tensor table) {
         Shapes.check("table", table, entries(), Shapes.ANY);
-        // embedding and not index_select: the latter's backward pass on the CPU adds row by row through the dispatcher
-        return torch.embedding(table, index) // (T, T, h)
-                .permute(2, 0, 1)
-                .contiguous();
+        long h = table.size(1);
+        long t = tokens();
+        // For a query, the entries of the keys are a window of the table turned by half: no gather, and a backward pass that
+        // adds windows, five times as fast as that of an embedding.
+        return table.t()
+                .reshape(h, 2L * rows - 1, 2L * columns - 1)
+                .flip(1, 2)
+                .unfold(1, rows, 1)
+                .unfold(2, columns, 1) // (h, R, C, R, C), queries from the last to the first
+                .flip(1, 2)
+                .reshape(h, t, t);
     }
 
     /**

@@ -86,6 +86,16 @@ public abstract sealed class Tape implements AutoCloseable {
     }
 
     /**
+     * Whether a backward pass will follow. A block that takes another kernel for it must do so whenever this is true, for
+     * checkpointing runs it once without recording gradients and once with.
+     *
+     * @return true for {@link #training} and {@link #checkpointing}
+     */
+    public final boolean trains() {
+        return dropping;
+    }
+
+    /**
      * Sets activations to zero at random and divides the others by 1 − p, so that the mean stays; nothing on the plain tape.
      * The numbers follow from the tape's seed and the place in the pass, so a block that is run again drops the same.
      *

@@ -128,12 +128,11 @@ public final class TimeDependentAttention extends Layer {
         if (tape.watch().isPresent() && place.isPresent()) {
             show(tape.watch().get(), place.get(), q, k, scale, time);
         }
-        Tensor y = Attention.attend(
-                q,
-                k,
-                parts.get(2).transpose(1, 2),
-                scale,
-                bias(s[0], time, mask).to(Tensors.type(q))); // (N·w, h, T, d)
+        Tensor v = parts.get(2).transpose(1, 2);
+        Tensor bias = bias(s[0], time, mask).to(Tensors.type(q)); // (1 or N·w, h, T, T)
+        Tensor y = tape.trains()
+                ? Attention.attendPlainly(q, k, v, scale, bias)
+                : Attention.attend(q, k, v, scale, bias); // (N·w, h, T, d)
         return proj.forward(y.transpose(1, 2).reshape(s)); // (N·w, T, D)
     }
 
