@@ -1,17 +1,10 @@
 package org.mezzotint.io;
 
 import java.awt.image.BufferedImage;
-import java.awt.image.IndexColorModel;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Arrays;
-import java.util.Comparator;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.PriorityQueue;
-import java.util.Set;
 import javax.imageio.IIOImage;
 import javax.imageio.ImageIO;
 import javax.imageio.ImageTypeSpecifier;
@@ -24,7 +17,6 @@ import javax.imageio.stream.MemoryCacheImageOutputStream;
 /** Animations as GIF, which repeat for ever. A frame has at most 256 colours: pictures with more lose a little. */
 public final class Gif {
     private static final String NATIVE_FORMAT = "javax_imageio_gif_image_1.0";
-    private static final int COLOURS = 256;
     private static final int LARGEST_SIDE = 65_535;
     private static final byte[] FOR_EVER = {1, 0, 0};
 
@@ -84,92 +76,20 @@ public final class Gif {
         return bytes.toByteArray();
     }
 
-    /** With a palette of its own: ImageIO's merges colours that the eye tells apart. */
     private static BufferedImage image(int width, int height, byte[] rgb) {
-        Map<Integer, Integer> places = new HashMap<>(); // colour → place in the palette
-        for (int i = 0; i < rgb.length; i += 3) {
-            places.put(colour(rgb, i), 0);
-        }
-        List<int[]> boxes = boxes(places.keySet());
-        byte[][] palette = new byte[3][boxes.size()];
-        for (int b = 0; b < boxes.size(); b++) {
-            for (int channel = 0; channel < 3; channel++) {
-                long sum = 0;
-                for (int colour : boxes.get(b)) {
-                    sum += part(colour, channel);
-                }
-                palette[channel][b] = (byte) Math.round((double) sum / boxes.get(b).length);
-            }
-            for (int colour : boxes.get(b)) {
-                places.put(colour, b);
-            }
-        }
-        IndexColorModel model = new IndexColorModel(8, boxes.size(), palette[0], palette[1], palette[2]);
-        BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_BYTE_INDEXED, model);
-        byte[] pixels = new byte[width * height];
+        BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
+        int[] pixels = new int[width * height];
         for (int i = 0; i < pixels.length; i++) {
-            pixels[i] = (byte) (int) places.get(colour(rgb, 3 * i));
+            pixels[i] = (rgb[3 * i] & 0xFF) << 16 | (rgb[3 * i + 1] & 0xFF) << 8 | (rgb[3 * i + 2] & 0xFF);
         }
-        image.getRaster().setDataElements(0, 0, width, height, pixels);
+        image.setRGB(0, 0, width, height, pixels, 0, width);
         return image;
-    }
-
-    private static int colour(byte[] rgb, int at) {
-        return (rgb[at] & 0xFF) << 16 | (rgb[at + 1] & 0xFF) << 8 | (rgb[at + 2] & 0xFF);
-    }
-
-    private static int part(int colour, int channel) {
-        return colour >> (16 - 8 * channel) & 0xFF;
-    }
-
-    /** Median cut: halves the box with the widest channel, at that channel's median, until there are 256 or one a colour. */
-    private static List<int[]> boxes(Set<Integer> colours) {
-        PriorityQueue<Box> queue = new PriorityQueue<>(Comparator.comparingInt(box -> -box.range));
-        queue.add(new Box(colours.stream().mapToInt(Integer::intValue).sorted().toArray()));
-        while (queue.size() < COLOURS && queue.element().range > 0) {
-            Box widest = queue.remove();
-            int[] sorted = Arrays.stream(widest.colours)
-                    .boxed()
-                    .sorted(Comparator.comparingInt(colour -> part(colour, widest.channel)))
-                    .mapToInt(Integer::intValue)
-                    .toArray();
-            int half = sorted.length / 2;
-            queue.add(new Box(Arrays.copyOf(sorted, half)));
-            queue.add(new Box(Arrays.copyOfRange(sorted, half, sorted.length)));
-        }
-        return queue.stream().map(box -> box.colours).toList();
-    }
-
-    /** Colours that share a place, and the channel in which they differ most. */
-    private static final class Box {
-        final int[] colours;
-        final int channel;
-        final int range;
-
-        Box(int[] colours) {
-            this.colours = colours;
-            int widest = 0;
-            int most = -1;
-            for (int c = 0; c < 3; c++) {
-                int least = 255;
-                int greatest = 0;
-                for (int colour : colours) {
-                    least = Math.min(least, part(colour, c));
-                    greatest = Math.max(greatest, part(colour, c));
-                }
-                if (greatest - least > most) {
-                    most = greatest - least;
-                    widest = c;
-                }
-            }
-            channel = widest;
-            range = most;
-        }
     }
 
     /** A frame's metadata with its delay, and the extension by which browsers repeat. */
     private static IIOMetadataNode controlled(IIOMetadata metadata, int delay) {
         IIOMetadataNode root = (IIOMetadataNode) metadata.getAsTree(NATIVE_FORMAT);
+        child(root, "ImageDescriptor").setAttribute("interlaceFlag", "FALSE"); // ImageIO misreads low interlaced frames
         IIOMetadataNode control = child(root, "GraphicControlExtension");
         control.setAttribute("disposalMethod", "none");
         control.setAttribute("userInputFlag", "FALSE");

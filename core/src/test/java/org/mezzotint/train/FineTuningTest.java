@@ -248,8 +248,7 @@ class FineTuningTest {
             }
             given.copy_(Tensors.of(values).view(49, 2));
             long[] fresh = Tensors.longs(state.model().state().get(index));
-            FineTuning.begin(
-                    state, from, FineTuning.ClassMap.of(from, List.of("a", "b", "c", "d"), Map.of()));
+            FineTuning.begin(state, from, FineTuning.ClassMap.of(from, List.of("a", "b", "c", "d"), Map.of()));
             double[] stretched = Tensors.doubles(state.model().state().get(table));
             assertThat(stretched).hasSize(11 * 7 * 2);
             for (int row = 0; row < 11; row++) {

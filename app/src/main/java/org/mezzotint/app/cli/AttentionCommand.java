@@ -205,7 +205,8 @@ final class AttentionCommand implements Callable<Integer> {
         for (int layer = 0; layer < first.size(); layer++) {
             for (Optional<Integer> head : heads(runs, layer, request)) {
                 String name = first.get(layer).layer()
-                        + head.map(h -> String.format(Locale.ROOT, "-head-%02d", h)).orElse("");
+                        + head.map(h -> String.format(Locale.ROOT, "-head-%02d", h))
+                                .orElse("");
                 ImageGrid.Sheet strips = sheet.strips(runs, layer, head);
                 Png.write(
                         out.resolve(name + ".png"),
@@ -223,8 +224,8 @@ final class AttentionCommand implements Callable<Integer> {
                 files++;
             }
         }
-        System.out.println("wrote " + files + " strips of " + runs.get(0).frames().size() + " maps and " + files
-                + " animations to " + out);
+        System.out.println("wrote " + files + " strips of "
+                + runs.get(0).frames().size() + " maps and " + files + " animations to " + out);
     }
 
     /** The heads to draw of a layer; empty stands for their mean. */
@@ -233,7 +234,9 @@ final class AttentionCommand implements Callable<Integer> {
             return List.of(Optional.empty());
         }
         if (!request.heads().isEmpty()) {
-            return request.heads().stream().map(head -> Optional.of(head.intValue())).toList();
+            return request.heads().stream()
+                    .map(head -> Optional.of(head.intValue()))
+                    .toList();
         }
         int count = runs.stream()
                 .mapToInt(run -> run.frames().get(0).layers().get(layer).heads().size())
@@ -242,13 +245,14 @@ final class AttentionCommand implements Callable<Integer> {
         return IntStream.range(0, count).mapToObj(Optional::of).toList();
     }
 
-    private Map<String, String> texts(
-            List<AttentionRun> runs, List<String> models, int layer, Optional<Integer> head) {
+    private Map<String, String> texts(List<AttentionRun> runs, List<String> models, int layer, Optional<Integer> head) {
         Map<String, String> texts = new LinkedHashMap<>(runs.get(0).settings());
         for (int i = 0; i < runs.size(); i++) {
             String which = i == 0 ? "" : " 2";
             texts.put("model" + which, models.get(i));
-            texts.put("layer" + which, runs.get(i).frames().get(0).layers().get(layer).layer());
+            texts.put(
+                    "layer" + which,
+                    runs.get(i).frames().get(0).layers().get(layer).layer());
             StringBuilder times = new StringBuilder();
             for (AttentionRun.Frame frame : runs.get(i).frames()) {
                 times.append(times.length() == 0 ? "" : " ")

@@ -145,8 +145,8 @@ record AttentionRun(List<Frame> frames, Optional<Picture> picture, Map<String, S
         try (Scope scope = Scope.open();
                 NoGradGuard noGrad = new NoGradGuard()) {
             Device device = model.device();
-            Tensor x = Tensors.empty(
-                    model.precision().storage(), 1, config.channels(), config.height(), config.width());
+            Tensor x =
+                    Tensors.empty(model.precision().storage(), 1, config.channels(), config.height(), config.width());
             x.zero_();
             model.forward(
                     x.to(device, model.precision().storage()),

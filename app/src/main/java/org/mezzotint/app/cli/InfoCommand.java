@@ -99,8 +99,7 @@ final class InfoCommand implements Callable<Integer> {
         if (published.isPresent()) {
             line(
                     "  as the paper counts",
-                    String.format(
-                            Locale.ROOT, "%.3f G, without attention's products", published.getAsLong() / 1e9));
+                    String.format(Locale.ROOT, "%.3f G, without attention's products", published.getAsLong() / 1e9));
         }
         line(
                 "memory, training",
@@ -152,8 +151,8 @@ final class InfoCommand implements Callable<Integer> {
         }
         if (model.toLowerCase(Locale.ROOT).startsWith("diffit-")) {
             if (conditioning != null || size != null) {
-                throw new IllegalArgumentException("--size and --conditioning are not for DiffiT, whose names say the"
-                        + " size, got " + model);
+                throw new IllegalArgumentException(
+                        "--size and --conditioning are not for DiffiT, whose names say the" + " size, got " + model);
             }
             return NamedDiffiT.named(model);
         }

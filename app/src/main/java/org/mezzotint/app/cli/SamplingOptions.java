@@ -106,7 +106,8 @@ final class SamplingOptions {
     @Option(
             names = "--guided-channels",
             paramLabel = "WHICH",
-            description = "all, first-three as in the DiT paper, or first-N, such as first-12 of 16 (default: the recipe's)")
+            description =
+                    "all, first-three as in the DiT paper, or first-N, such as first-12 of 16 (default: the recipe's)")
     private String guidedChannels;
 
     @Option(
@@ -186,9 +187,8 @@ final class SamplingOptions {
     private SamplingConfig sampling(SamplingConfig recipe, DiffusionConfig diffusion) {
         SamplingConfig.Solver chosen = solver == null ? recipe.solver() : named(solver);
         double noise = eta != null ? eta : chosen == recipe.solver() ? recipe.eta() : chosen.usualEta();
-        SamplingConfig.GuidedChannels channels = guidedChannels == null
-                ? recipe.guidedChannels()
-                : SamplingConfig.GuidedChannels.parse(guidedChannels);
+        SamplingConfig.GuidedChannels channels =
+                guidedChannels == null ? recipe.guidedChannels() : SamplingConfig.GuidedChannels.parse(guidedChannels);
         SigmaGrid levelsOf = grid(chosen, recipe, diffusion);
         return new SamplingConfig(
                 chosen,

@@ -118,10 +118,7 @@ class AttentionCommandTest {
                 .ok();
         assertThat(Cli.files(out))
                 .containsExactly(
-                        "blocks.1-head-00.gif",
-                        "blocks.1-head-00.png",
-                        "blocks.1-head-01.gif",
-                        "blocks.1-head-01.png");
+                        "blocks.1-head-00.gif", "blocks.1-head-00.png", "blocks.1-head-01.gif", "blocks.1-head-01.png");
         assertThat(frames(out.resolve("blocks.1-head-00.gif"))).isEqualTo(4); // of seven evaluations, every second
         BufferedImage strip = ImageIO.read(out.resolve("blocks.1-head-00.png").toFile());
         // the token asked for, row 2 and column 1 of 4 × 4, has a green frame
@@ -156,8 +153,9 @@ class AttentionCommandTest {
                 .ok()
                 .out();
         assertThat(said).contains("strips of 2 maps");
-        assertThat(Cli.files(out)).contains("mid_level.0.png").allMatch(name -> name.matches(
-                "(down_levels\\.0|mid_level|up_levels\\.0)\\.[0-9]\\.(png|gif)"));
+        assertThat(Cli.files(out))
+                .contains("mid_level.0.png")
+                .allMatch(name -> name.matches("(down_levels\\.0|mid_level|up_levels\\.0)\\.[0-9]\\.(png|gif)"));
     }
 
     @Test
@@ -171,7 +169,8 @@ class AttentionCommandTest {
         Cli.run("attention", diffit, "--query", "left", "--out", out).fails(2, "--query must be mean or ROW,COLUMN");
         Cli.run("attention", diffit, "--every", "-1", "--out", out).fails(2, "--every must be at least 1, got -1");
         Cli.run("attention", diffit, "--class", "9", "--out", out).fails(2, "--class must be 0 to 3", "got 9");
-        Cli.run("attention", diffit, "--autoencoder", "x", "--out", out).fails(2, "--autoencoder is for models of latents");
+        Cli.run("attention", diffit, "--autoencoder", "x", "--out", out)
+                .fails(2, "--autoencoder is for models of latents");
     }
 
     /** A heat map goes from black to near white. */
@@ -193,13 +192,32 @@ class AttentionCommandTest {
     /** What a user does with any model, on a DiffiT. */
     @Test
     void aDiffiTIsEditedMeasuredResumedAndTunedFurther() {
-        Cli.run("edit", diffit, "--picture", picture(), "--strength", "0.5", "--seeds", "0", "--out", folder.resolve("e"))
+        Cli.run(
+                        "edit",
+                        diffit,
+                        "--picture",
+                        picture(),
+                        "--strength",
+                        "0.5",
+                        "--seeds",
+                        "0",
+                        "--out",
+                        folder.resolve("e"))
                 .ok();
         Cli.run("sample", diffit, "--guided-channels", "first-2", "--seeds", "0", "--out", folder.resolve("two"))
                 .ok();
         Cli.run("sample", diffit, "--guided-channels", "first-5", "--seeds", "0", "--out", folder.resolve("no"))
                 .fails(2, "guided channels must be at most the model's 3, got first-5");
-        Cli.run("train", TINY_DIFFIT, "--out", diffit, "--resume", "--duration", "416", "--set", "training.learningRate=0.01")
+        Cli.run(
+                        "train",
+                        TINY_DIFFIT,
+                        "--out",
+                        diffit,
+                        "--resume",
+                        "--duration",
+                        "416",
+                        "--set",
+                        "training.learningRate=0.01")
                 .ok();
         Path larger = folder.resolve("larger");
         assertThat(Cli.run("train", TINY_DIFFIT, "--out", larger, "--init", diffit, "--set", "model.height=12")

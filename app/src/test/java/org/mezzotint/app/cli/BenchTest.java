@@ -28,7 +28,8 @@ class BenchTest {
 
     @Test
     void anUnknownModelOrASizeThatDoesNotFitIsWrongUsage() {
-        Cli.run("bench", "--model", "unet").fails(2, "--model must be one of dit-s/2, dit-pixels, hdit, diffit, got unet");
+        Cli.run("bench", "--model", "unet")
+                .fails(2, "--model must be one of dit-s/2, dit-pixels, hdit, diffit, got unet");
         Cli.run("bench", "--model", "hdit", "--size", "96")
                 .fails(2, "--size must be 64, doubled any number of times, got 96");
         Cli.run("bench", "--size", "100").fails(2, "--size must be a multiple of 16, got 100");

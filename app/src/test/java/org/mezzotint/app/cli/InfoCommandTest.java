@@ -53,7 +53,8 @@ class InfoCommandTest {
         JsonNode facts = json("info", "diffit-256", "--json");
         assertThat(facts.get("parameters").longValue()).isEqualTo(561_035_232);
         assertThat(Math.round(facts.get("macs").longValue() / 1e7)).isEqualTo(11851);
-        assertThat(Math.round(facts.get("macsWithoutAttentionProducts").longValue() / 1e7)).isEqualTo(11428);
+        assertThat(Math.round(facts.get("macsWithoutAttentionProducts").longValue() / 1e7))
+                .isEqualTo(11428);
         assertThat(Cli.run("info", "diffit-512").ok().out())
                 .contains("562,382,816", "524.4", "a picture", "456.7", "without attention's products");
         Cli.run("info", "diffit-256", "--size", "512").fails(2, "--size and --conditioning are not for DiffiT");

@@ -290,8 +290,7 @@ class TimeDependentAttentionTest {
             for (int query : new int[] {0, 4, 7, 14}) {
                 int row = query / columns;
                 AttentionWatch watch = new AttentionWatch(
-                        new AttentionWatch.At((row + 0.5) / rows, (query % columns + 0.5) / columns),
-                        "here"::equals);
+                        new AttentionWatch.At((row + 0.5) / rows, (query % columns + 0.5) / columns), "here"::equals);
                 assertThat(Tensors.doubles(layer.forward(x, t, masked, Tape.watching(watch))))
                         .containsExactly(unwatched);
                 AttentionWatch.Seen seen = watch.take().get(0);
