@@ -186,9 +186,6 @@ public record DiffiTConfig(
         return new DiffiT(this, init);
     }
 
-    private static final long KEPT_SQUARES = 2;
-    private static final long WORKING_SQUARES = 2;
-
     /** The paper's 114 G leave out attention's products of queries with keys and of weights with values. */
     @Override
     @JsonIgnore
@@ -218,18 +215,17 @@ public record DiffiTConfig(
                 + d * d // time
                 + depth * (block + attentionProducts())
                 + t * d * patch * outputChannels(); // patches out
-        // Float32 values kept for the backward pass: (T, D) tensors beside the weights and biases of attention, h·T²
-        // each.
+        // Float32 values in units of one (T, D) tensor, beside tensors (h, T, T) of attention: measured (docs/memory.md).
         long unit = 4 * t * d;
         long square = 4 * t * t * numHeads;
         double hidden = (double) mlpHidden() / d;
-        long perBlock = (long) (unit * (10 + 3 * hidden)) + KEPT_SQUARES * square;
-        long working = (long) (unit * (8 + 2 * hidden)) + WORKING_SQUARES * square;
+        long perBlock = (long) (unit * (7 + 3 * hidden)) + square;
+        long working = (long) (unit * (8 + 2 * hidden)) + 4 * square;
         return new Cost(
                 Cost.parameters(this),
                 macs,
                 depth * perBlock + working,
-                depth * unit + perBlock + 2 * working,
+                depth * unit + perBlock + 3 * working,
                 working);
     }
 }
