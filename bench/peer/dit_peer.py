@@ -186,15 +186,18 @@ class Bench:
     """A model of a published size with random latents, ready to do training steps and sampling steps."""
     def __init__(self, args):
         torch.manual_seed(args.seed)
-        size, patch = args.model.split("/")
         self.args, self.device, self.diffusion = args, torch.device(args.device), Diffusion(device=args.device)
-        self.model = DiT(args.input, int(patch), args.channels, *SIZES[size]).to(args.device)
+        self.model = self.network_of(args).to(args.device)
         self.network = Network(self.model, args.bf16, args.compile)
         self.latents = torch.randn(args.batch, args.channels, args.input, args.input, device=args.device)
         self.labels = torch.randint(self.model.null_label, (args.batch,), device=args.device)
         self.x, self.t = None, -1
         self.label = (f"{args.model} batch {args.batch} {'bf16' if args.bf16 else 'float32'} "
                       f"{'compiled' if args.compile else 'eager'} {args.threads} threads {args.device}")
+
+    def network_of(self, args):
+        size, patch = args.model.split("/")
+        return DiT(args.input, int(patch), args.channels, *SIZES[size])
 
     @cached_property
     def trainer(self):
@@ -328,13 +331,19 @@ def run_check(args):
     vectors.exit()
 
 
-def commands(add):
+def add_latent_bench(add, bench):
+    """The measuring commands of a peer on latents; returns the options on the machine."""
     machine, sized = argparse.ArgumentParser(add_help=False), argparse.ArgumentParser(add_help=False)
     add_machine_options(machine)
     sized.add_argument("--model", default="S/2", help="S, B, L or XL, a slash and the patch size")
     for name, value in (("--batch", 8), ("--input", 32), ("--channels", 4)):
         sized.add_argument(name, type=int, default=value)
-    add_bench_commands(add, Bench, machine, sized)
+    add_bench_commands(add, bench, machine, sized)
+    return machine
+
+
+def commands(add):
+    machine = add_latent_bench(add, Bench)
     command = add("train", run_train, machine)
     for name in ("--data", "--config", "--out", "--val-indices", "--val-noise"):
         command.add_argument(name, required=True)

@@ -83,11 +83,12 @@ record Side(String name, List<String> command) {
         List<String> own = // script and its own options
                 switch (setting.model()) {
                     case "dit-s/2" -> List.of("dit_peer.py", "--input", Integer.toString(setting.size() / 8));
+                    case "diffit" -> List.of("diffit_peer.py", "--input", Integer.toString(setting.size() / 8));
                     case "hdit" -> List.of("hdit_peer.py", "--size", size, "--attention", attention.toString());
                     case "simple-unet", "uvit" -> List.of("simple_peer.py", "--model", setting.model(), "--size", size);
                     default -> throw new IllegalArgumentException("--model " + setting.model() + " has no peer");
                 };
-        if (setting.model().equals("dit-s/2") && setting.checkpointing()) {
+        if (List.of("dit-s/2", "diffit").contains(setting.model()) && setting.checkpointing()) {
             throw new IllegalArgumentException("--checkpointing has no peer for --model " + setting.model());
         }
         Path script = root.resolve("bench/peer").resolve(own.get(0));

@@ -46,6 +46,13 @@ class SideTest {
     }
 
     @Test
+    void diffitHasAPeerOfItsOwn() {
+        Side peer = Side.peer(
+                ROOT, "python3", new Setting("diffit", 256, 8, 2, false), "float32", Attention.MASKED_SDPA, false);
+        assertThat(String.join(" ", peer.command())).endsWith("diffit_peer.py serve --input 32 --batch 8 --threads 2");
+    }
+
+    @Test
     void flexAttentionIsCompiled() {
         Side peer = Side.peer(ROOT, "python3", new Setting("hdit", 256, 1, 2, false), "float32", Attention.FLEX, false);
         assertThat(peer.name()).isEqualTo("peer float32 flex compiled");

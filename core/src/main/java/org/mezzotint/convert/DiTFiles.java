@@ -55,7 +55,7 @@ public final class DiTFiles {
                 config,
                 diffusion(config.learnSigma()),
                 sampling(config),
-                latents(config),
+                latents(config.channels()),
                 List.of(),
                 weights,
                 average,
@@ -162,7 +162,7 @@ public final class DiTFiles {
         return shape;
     }
 
-    private static DiffusionConfig diffusion(boolean learnSigma) {
+    static DiffusionConfig diffusion(boolean learnSigma) {
         return learnSigma
                 ? ScheduledDiffusion.dit()
                 : new ScheduledDiffusion(
@@ -188,8 +188,8 @@ public final class DiTFiles {
     }
 
     /** Four channels are the latents of Stable Diffusion's autoencoder, of which DiT's code knows one scale. */
-    static Optional<LatentSpace> latents(DiTConfig config) {
-        return config.channels() == 4
+    static Optional<LatentSpace> latents(int channels) {
+        return channels == 4
                 ? Optional.of(LatentSpace.scaled("", STABLE_DIFFUSION_FACTOR, STABLE_DIFFUSION_SCALE))
                 : Optional.empty();
     }
@@ -246,7 +246,7 @@ public final class DiTFiles {
                 || !scheduled.schedule().equals(new NoiseSchedule.Linear(1000))
                 || scheduled.parameterization() != Parameterization.EPS) {
             throw new InputException(
-                    "only a DiT that predicts noise along the linear schedule of 1000 steps can be written so,"
+                    "only a model that predicts noise along the linear schedule of 1000 steps can be written so,"
                             + " got " + checkpoint.diffusion());
         }
         checkLatents(checkpoint);

@@ -89,7 +89,7 @@ public final class DiffusersFolder {
     private static Optional<LatentSpace> latents(Path path, DiTConfig config) {
         Path vae = path.resolve("vae").resolve(CONFIG);
         if (!Files.isRegularFile(vae)) {
-            return DiTFiles.latents(config);
+            return DiTFiles.latents(config.channels());
         }
         Fields f = Fields.ofJson(vae.toString(), text(vae));
         int factor = 1 << (Math.max(1, f.count("block_out_channels")) - 1);

@@ -88,6 +88,29 @@ public enum ModelFormat {
             return trainingNames(checkpoint);
         }
     },
+    /** NVlabs/DiffiT, the latent model. */
+    DIFFIT {
+        @Override
+        Checkpoint content(Path path, Settings settings, boolean training) {
+            if (training) {
+                throw new InputException("a file of DiffiT cannot become a run here, only a bundle");
+            }
+            try (TensorFile file = TensorFile.open(path)) {
+                return DiffiTFiles.read(file, settings);
+            }
+        }
+
+        @Override
+        Runnable prepare(Checkpoint checkpoint, Path path, Settings settings) {
+            Map<String, Object> content = DiffiTFiles.write(checkpoint);
+            return () -> TorchFile.write(path, content);
+        }
+
+        @Override
+        Map<String, Tensor> expected(Checkpoint checkpoint) {
+            return trainingNames(checkpoint);
+        }
+    },
     /** A folder of Hugging Face's diffusers: a whole DiTPipeline, or its {@code transformer}. */
     DIFFUSERS {
         @Override
@@ -266,7 +289,7 @@ public enum ModelFormat {
      * @return false where the average alone is written
      */
     public boolean holdsBoth() {
-        return this == MEZZOTINT || this == DIT || this == SIT;
+        return this == MEZZOTINT || this == DIT || this == SIT || this == DIFFIT;
     }
 
     /**

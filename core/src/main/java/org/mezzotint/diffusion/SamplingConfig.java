@@ -1,8 +1,11 @@
 package org.mezzotint.diffusion;
 
+import com.fasterxml.jackson.annotation.JsonCreator;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonValue;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * How pictures of a trained network are drawn unless one asks otherwise. It travels with the weights.
@@ -133,22 +136,73 @@ public record SamplingConfig(
         }
     }
 
-    /** Which channels guidance moves. */
-    public enum GuidedChannels {
+    /**
+     * Which channels guidance moves: {@code all} of the prediction, {@code first-three}, the DiT paper's choice for its four latent
+     * channels (appendix A), or another number of the first, such as {@code first-12} of a latent of sixteen.
+     *
+     * @param first how many of the first channels; empty for all
+     */
+    public record GuidedChannels(OptionalInt first) {
         /** All channels of the prediction. */
-        @JsonProperty("all")
-        ALL,
-        /** The first three only: the DiT paper's choice for its four latent channels (appendix A). */
-        @JsonProperty("first-three")
-        FIRST_THREE;
+        public static final GuidedChannels ALL = new GuidedChannels(OptionalInt.empty());
+
+        /** The first three only. */
+        public static final GuidedChannels FIRST_THREE = new GuidedChannels(OptionalInt.of(3));
+
+        private static final String FIRST = "first-";
+
+        /** Checks the rule. */
+        public GuidedChannels {
+            if (first.isPresent() && first.getAsInt() < 1) {
+                throw new IllegalArgumentException("guided channels must be at least 1, got " + first.getAsInt());
+            }
+        }
+
+        /**
+         * Reads the name in files.
+         *
+         * @param label all, first-three, or first- and a number
+         * @return the channels
+         */
+        @JsonCreator(mode = JsonCreator.Mode.DELEGATING)
+        public static GuidedChannels parse(String label) {
+            if (label.equals("all")) {
+                return ALL;
+            }
+            if (label.equals("first-three")) {
+                return FIRST_THREE;
+            }
+            if (!label.matches(FIRST + "[1-9][0-9]{0,5}")) {
+                throw new IllegalArgumentException(
+                        "guided channels must be all, first-three or first- and a number, such as first-12, got "
+                                + label);
+            }
+            return new GuidedChannels(OptionalInt.of(Integer.parseInt(label.substring(FIRST.length()))));
+        }
+
+        /**
+         * How many they are.
+         *
+         * @param channels of the prediction
+         * @return at least 1
+         * @throws IllegalArgumentException if the prediction has fewer
+         */
+        public int count(int channels) {
+            if (first.orElse(channels) > channels) {
+                throw new IllegalArgumentException(
+                        "guided channels must be at most the model's " + channels + ", got " + label());
+            }
+            return first.orElse(channels);
+        }
 
         /**
          * The name in files.
          *
-         * @return all or first-three
+         * @return all, first-three, or first- and a number
          */
+        @JsonValue
         public String label() {
-            return dashed(this);
+            return this.equals(ALL) ? "all" : this.equals(FIRST_THREE) ? "first-three" : FIRST + first.getAsInt();
         }
     }
 

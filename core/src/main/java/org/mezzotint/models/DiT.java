@@ -9,6 +9,7 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.models.layers.Attention;
+import org.mezzotint.models.layers.AttentionWatch;
 import org.mezzotint.models.layers.Embedding;
 import org.mezzotint.models.layers.Init;
 import org.mezzotint.models.layers.Layer;
@@ -72,7 +73,7 @@ public final class DiT extends Layer implements Model {
                 ? child("y_embedder.embedding_table", new Embedding(init, config.labelRows(), d, 0.02))
                 : null;
         for (int i = 0; i < config.depth(); i++) {
-            blocks.add(child("blocks." + i, new Block(config, init)));
+            blocks.add(child("blocks." + i, new Block(config, "blocks." + i, init)));
         }
         finalLayer = child("final_layer", new FinalLayer(config, init));
         device = new Device(positions.device());
@@ -97,7 +98,7 @@ public final class DiT extends Layer implements Model {
             Conditioned c = condition(time, label, tape);
             List<UnaryOperator<Tensor>> stack = new ArrayList<>();
             for (Block block : blocks) {
-                stack.add(y -> block.forward(y, c));
+                stack.add(y -> block.forward(y, c, tape));
             }
             Tensor y = tape.through(stack, tape.enter(c.appendTo(tokens))); // (N, T, D), in-context (N, T+2, D)
             y = y.narrow(1, 0, config.tokens()); // (N, T, D): drops the in-context tokens, if any
@@ -162,13 +163,13 @@ public final class DiT extends Layer implements Model {
         private final Mlp mlp;
         private final Linear modulation; // adaLN and adaLN-Zero only
 
-        Block(DiTConfig config, Init init) {
+        Block(DiTConfig config, String name, Init init) {
             conditioning = config.conditioning();
             int d = config.hiddenSize();
             boolean adaptive = isAdaptive(conditioning);
             boolean cross = conditioning == DiTConfig.Conditioning.CROSS_ATTENTION;
             norm1 = child("norm1", norm(adaptive, init, d, EPSILON));
-            attention = child("attn", new SelfAttention(init, d, config.numHeads()));
+            attention = child("attn", new SelfAttention(init, config, name));
             normCross = cross ? child("norm_cross", norm(false, init, d, EPSILON)) : null;
             crossAttention = cross ? child("cross_attn", new CrossAttention(init, d, config.numHeads())) : null;
             norm2 = child("norm2", norm(adaptive, init, d, config.convention().mlpNormEpsilon()));
@@ -179,7 +180,7 @@ public final class DiT extends Layer implements Model {
                     : null;
         }
 
-        Tensor forward(Tensor x, Conditioned c) {
+        Tensor forward(Tensor x, Conditioned c, Tape tape) {
             switch (conditioning) {
                 case ADALN_ZERO -> {
                     TensorVector m = regress(modulation, c, x).chunk(6, 1); // 6 × (N, D)
@@ -190,16 +191,16 @@ public final class DiT extends Layer implements Model {
                     Tensor scaleMlp = m.get(4);
                     Tensor gateMlp = m.get(5).unsqueeze(1);
                     Tensor y = torch.addcmul(
-                            x, gateMsa, attention.forward(modulate(norm1.forward(x), shiftMsa, scaleMsa)));
+                            x, gateMsa, attention.forward(modulate(norm1.forward(x), shiftMsa, scaleMsa), tape));
                     return torch.addcmul(y, gateMlp, mlp.forward(modulate(norm2.forward(y), shiftMlp, scaleMlp)));
                 }
                 case ADALN -> {
                     TensorVector m = regress(modulation, c, x).chunk(4, 1); // 4 × (N, D)
-                    Tensor y = x.add(attention.forward(modulate(norm1.forward(x), m.get(0), m.get(1))));
+                    Tensor y = x.add(attention.forward(modulate(norm1.forward(x), m.get(0), m.get(1)), tape));
                     return y.add(mlp.forward(modulate(norm2.forward(y), m.get(2), m.get(3))));
                 }
                 default -> {
-                    Tensor y = x.add(attention.forward(norm1.forward(x)));
+                    Tensor y = x.add(attention.forward(norm1.forward(x), tape));
                     if (crossAttention != null) {
                         y = y.add(crossAttention.forward(normCross.forward(y), c.sequence()));
                     }
@@ -222,22 +223,44 @@ public final class DiT extends Layer implements Model {
         private final Linear qkv;
         private final Linear proj;
         private final int heads;
+        private final String name;
+        private final int rows;
+        private final int columns;
 
-        SelfAttention(Init init, int width, int heads) {
+        SelfAttention(Init init, DiTConfig config, String name) {
+            int width = config.hiddenSize();
+            heads = config.numHeads();
+            this.name = name;
+            rows = config.height() / config.patchSize();
+            columns = config.width() / config.patchSize();
             qkv = child("qkv", new Linear(init, width, 3L * width, Weights.XAVIER_UNIFORM));
             proj = child("proj", new Linear(init, width, width, Weights.XAVIER_UNIFORM));
-            this.heads = heads;
         }
 
-        Tensor forward(Tensor x) {
+        Tensor forward(Tensor x, Tape tape) {
             long[] s = x.shape(); // (N, T, D)
             TensorVector parts =
                     qkv.forward(x).view(s[0], s[1], 3, heads, s[2] / heads).unbind(2); // 3 × (N, T, h, d)
-            Tensor y = attend(
-                    parts.get(0).transpose(1, 2),
-                    parts.get(1).transpose(1, 2),
-                    parts.get(2).transpose(1, 2));
+            Tensor q = parts.get(0).transpose(1, 2); // (N, h, T, d)
+            Tensor k = parts.get(1).transpose(1, 2);
+            tape.watch().ifPresent(watch -> show(watch, q, k));
+            Tensor y = attend(q, k, parts.get(2).transpose(1, 2));
             return proj.forward(y.transpose(1, 2).reshape(s)); // (N, T, D)
+        }
+
+        /** The tokens of the picture among themselves, without the two that in-context conditioning appends. */
+        private void show(AttentionWatch watch, Tensor q, Tensor k) {
+            try (Scope scope = Scope.open()) {
+                long tokens = (long) rows * columns;
+                watch.see(
+                        name,
+                        rows,
+                        columns,
+                        q.narrow(2, 0, tokens),
+                        k.narrow(2, 0, tokens),
+                        1 / Math.sqrt((double) q.size(3)),
+                        AttentionWatch.Bias.NONE);
+            }
         }
     }
 

@@ -13,7 +13,6 @@ import org.mezzotint.models.HDiTConfig.Level;
 import org.mezzotint.models.HDiTConfig.Position;
 import org.mezzotint.models.HDiTConfig.Similarity;
 import org.mezzotint.models.HDiTConfig.Skip;
-import org.mezzotint.models.layers.Attention;
 import org.mezzotint.models.layers.AxialRope;
 import org.mezzotint.models.layers.Embedding;
 import org.mezzotint.models.layers.Init;
@@ -21,6 +20,7 @@ import org.mezzotint.models.layers.Layer;
 import org.mezzotint.models.layers.LayerNorm;
 import org.mezzotint.models.layers.Linear;
 import org.mezzotint.models.layers.Linear.Weights;
+import org.mezzotint.models.layers.MapAttention;
 import org.mezzotint.models.layers.NeighborhoodAttention;
 import org.mezzotint.models.layers.RmsNorm;
 import org.mezzotint.models.layers.ShiftedWindowAttention;
@@ -140,7 +140,8 @@ public final class HDiT extends Layer implements Model {
     private List<Block> blocks(String prefix, Grid grid, int first, Init init) {
         List<Block> blocks = new ArrayList<>();
         for (int i = 0; i < grid.level.depth(); i++) {
-            blocks.add(child(prefix + "." + i, new Block(config, grid, first + i, init)));
+            String name = prefix + "." + i;
+            blocks.add(child(name, new Block(config, grid, first + i, name, init)));
         }
         return blocks;
     }
@@ -304,13 +305,8 @@ public final class HDiT extends Layer implements Model {
     static final class Grid {
         private final Level level;
         final Tensor positions; // (R, S, 2)
-        private final Attend even;
-        private final Attend odd;
-
-        /** (N, R, S, h, d) each, and the scale of the products. */
-        private interface Attend {
-            Tensor attend(Tensor q, Tensor k, Tensor v, double scale);
-        }
+        private final MapAttention even;
+        private final MapAttention odd;
 
         Grid(HDiTConfig config, int index, Init init) {
             level = config.levels().get(index);
@@ -318,26 +314,16 @@ public final class HDiT extends Layer implements Model {
             int columns = config.columns(index);
             positions = init.fixed(init.precision().storage(), AxialRope.positions(rows, columns), rows, columns, 2);
             if (level.attention() instanceof HDiTConfig.Neighborhood local) {
-                even = new NeighborhoodAttention(init, rows, columns, local.kernel())::attend;
+                even = new NeighborhoodAttention(init, rows, columns, local.kernel());
                 odd = even;
             } else if (level.attention() instanceof HDiTConfig.ShiftedWindow windows) {
                 int w = windows.window();
-                even = new ShiftedWindowAttention(init, rows, columns, w, 0)::attend;
-                odd = new ShiftedWindowAttention(init, rows, columns, w, w / 2)::attend;
+                even = new ShiftedWindowAttention(init, rows, columns, w, 0);
+                odd = new ShiftedWindowAttention(init, rows, columns, w, w / 2);
             } else {
-                even = Grid::everywhere;
+                even = MapAttention.global();
                 odd = even;
             }
-        }
-
-        private static Tensor everywhere(Tensor q, Tensor k, Tensor v, double scale) {
-            Tensor y = Attention.attend(
-                    q.flatten(1, 2).transpose(1, 2),
-                    k.flatten(1, 2).transpose(1, 2),
-                    v.flatten(1, 2).transpose(1, 2),
-                    scale,
-                    null); // (N, h, R·S, d)
-            return y.transpose(1, 2).reshape(q.shape());
         }
     }
 
@@ -346,9 +332,10 @@ public final class HDiT extends Layer implements Model {
         private final SelfAttention attention; // null without
         private final FeedForwardBlock feedForward;
 
-        Block(HDiTConfig config, Grid grid, int index, Init init) {
-            attention =
-                    grid.level.heads() > 0 ? child("self_attn", new SelfAttention(config, grid, index, init)) : null;
+        Block(HDiTConfig config, Grid grid, int index, String name, Init init) {
+            attention = grid.level.heads() > 0
+                    ? child("self_attn", new SelfAttention(config, grid, index, name, init))
+                    : null;
             feedForward = child("ff", new FeedForwardBlock(config, grid.level, init));
         }
 
@@ -402,10 +389,12 @@ public final class HDiT extends Layer implements Model {
         private final Linear outProj;
         private final Linear gate; // null without
         private final Grid grid;
-        private final Grid.Attend attend;
+        private final MapAttention attend;
+        private final String name;
 
-        SelfAttention(HDiTConfig config, Grid grid, int index, Init init) {
+        SelfAttention(HDiTConfig config, Grid grid, int index, String name, Init init) {
             this.grid = grid;
+            this.name = name;
             attend = index % 2 == 0 ? grid.even : grid.odd;
             int width = grid.level.width();
             int heads = grid.level.heads();
@@ -448,6 +437,9 @@ public final class HDiT extends Layer implements Model {
             }
             ScalarType type = Tensors.type(v);
             double factor = scale != null ? 1 : 1 / Math.sqrt((double) d);
+            if (tape.watch().isPresent()) {
+                tape.watch().get().seeMap(name, q, k, factor, attend::sees);
+            }
             Tensor y = attend.attend(q.to(type), k.to(type), v, factor).flatten(3, 4); // (N, R, S, D)
             return join(x, outProj.forward(tape.dropout(y, grid.level.dropout())), gate, c);
         }

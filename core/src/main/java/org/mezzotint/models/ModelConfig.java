@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import java.util.List;
+import java.util.OptionalLong;
 import org.mezzotint.models.layers.Init;
 
 /** What a network is built from. Each kind of model has one record; {@code type} names it in files. */
@@ -11,10 +12,11 @@ import org.mezzotint.models.layers.Init;
 @JsonSubTypes({
     @JsonSubTypes.Type(value = DiTConfig.class, name = "dit"),
     @JsonSubTypes.Type(value = HDiTConfig.class, name = "hdit"),
+    @JsonSubTypes.Type(value = DiffiTConfig.class, name = "diffit"),
     @JsonSubTypes.Type(value = SimpleDiffusionUNetConfig.class, name = "simple-unet"),
     @JsonSubTypes.Type(value = UViTConfig.class, name = "uvit")
 })
-public sealed interface ModelConfig permits DiTConfig, HDiTConfig, SimpleDiffusionUNetConfig, UViTConfig {
+public sealed interface ModelConfig permits DiTConfig, HDiTConfig, DiffiTConfig, SimpleDiffusionUNetConfig, UViTConfig {
     /**
      * Picture height H.
      *
@@ -124,4 +126,15 @@ public sealed interface ModelConfig permits DiTConfig, HDiTConfig, SimpleDiffusi
      * @return counts for one picture
      */
     Cost cost();
+
+    /**
+     * The multiply-accumulates of one picture without attention's products of queries with keys and of weights with values,
+     * where the model's paper counts them so.
+     *
+     * @return empty where the paper counts all, as {@link Cost#macs()} does
+     */
+    @JsonIgnore
+    default OptionalLong macsWithoutAttentionProducts() {
+        return OptionalLong.empty();
+    }
 }

@@ -54,12 +54,11 @@ public record Guidance(DoubleUnaryOperator weight, int guidedChannels) {
      * @return the guidance
      */
     public static Guidance of(SamplingConfig sampling, DiffusionConfig diffusion, int channels) {
-        boolean all = sampling.guidedChannels() == SamplingConfig.GuidedChannels.ALL;
         SigmaTimes times = diffusion.times();
         return new Guidance(
                 time -> sampling.guidanceSchedule()
                         .weight(sampling.guidance(), times.sigma(time), diffusion.fraction(time)),
-                all ? channels : Math.min(3, channels));
+                sampling.guidedChannels().count(channels));
     }
 
     /**

@@ -19,16 +19,18 @@ import org.mezzotint.io.CheckpointException;
 import org.mezzotint.io.InputException;
 import org.mezzotint.io.NearestName;
 import org.mezzotint.models.DiTConfig;
+import org.mezzotint.models.DiffiTConfig;
 import org.mezzotint.models.HDiTConfig;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.SimpleDiffusionUNetConfig;
 import org.mezzotint.models.UViTConfig;
+import org.mezzotint.models.layers.RelativePositions;
 import org.mezzotint.tensor.Scope;
 
 /**
  * Starts a run from a trained model instead of from random weights. The new model may have other classes and another size:
- * rows of the table of labels go to the classes of the same names, the table of positions is interpolated.
+ * rows of the table of labels go to the classes of the same names, tables of positions are interpolated.
  */
 public final class FineTuning {
     private FineTuning() {}
@@ -188,6 +190,21 @@ public final class FineTuning {
         if (trained instanceof UViTConfig uvit) {
             return uvit.inSizeOf((UViTConfig) now);
         }
+        if (trained instanceof DiffiTConfig diffit) {
+            return new DiffiTConfig(
+                    now.height(),
+                    now.width(),
+                    diffit.channels(),
+                    diffit.patchSize(),
+                    diffit.hiddenSize(),
+                    diffit.depth(),
+                    diffit.numHeads(),
+                    diffit.mlpRatio(),
+                    now.numClasses(),
+                    now.nullClass(),
+                    diffit.learnSigma(),
+                    diffit.time());
+        }
         HDiTConfig hdit = (HDiTConfig) trained;
         return new HDiTConfig(
                 now.height(),
@@ -232,6 +249,11 @@ public final class FineTuning {
                 fitted.put(name, trained);
             } else if (name.equals(tables.positions())) {
                 fitted.put(name, positions(trained, from.config().tables(), tables, tensor.shape()));
+            } else if (name.endsWith(RelativePositions.INDEX)) {
+                fitted.put(name, tensor); // follows from the size
+            } else if (name.endsWith(RelativePositions.TABLE)
+                    && isRelative(trained, from.config().tables())) {
+                fitted.put(name, relativePositions(trained, from.config().tables(), tables));
             } else {
                 problems.add(
                         name + " is " + Arrays.toString(trained.shape()) + ", not " + Arrays.toString(tensor.shape()));
@@ -273,5 +295,26 @@ public final class FineTuning {
         Tensor resized = torch.upsample_bicubic2d(
                 map, new long[] {now.rows(), now.columns()}, false, new DoubleOptional(), new DoubleOptional());
         return resized.permute(0, 2, 3, 1).reshape(shape);
+    }
+
+    /** Whether a table (M, h) holds the relative positions of the whole grid of tokens. */
+    private static boolean isRelative(Tensor trained, ModelConfig.Tables old) {
+        return trained.dim() == 2 && trained.size(0) == (2L * old.rows() - 1) * (2L * old.columns() - 1);
+    }
+
+    /** (M, h), M = (2R − 1)·(2C − 1), interpolated bicubically over the differences of rows and columns. */
+    private static Tensor relativePositions(Tensor trained, ModelConfig.Tables old, ModelConfig.Tables now) {
+        long heads = trained.size(1);
+        Tensor map = trained.to(ScalarType.Double)
+                .view(1, 2L * old.rows() - 1, 2L * old.columns() - 1, heads)
+                .permute(0, 3, 1, 2)
+                .contiguous(); // (1, h, 2R − 1, 2C − 1)
+        Tensor resized = torch.upsample_bicubic2d(
+                map,
+                new long[] {2L * now.rows() - 1, 2L * now.columns() - 1},
+                false,
+                new DoubleOptional(),
+                new DoubleOptional());
+        return resized.permute(0, 2, 3, 1).reshape(-1, heads);
     }
 }

@@ -169,7 +169,7 @@ class HDiTGoldenTest {
                     int index = args.path("window_shift").asInt(0) == 0 ? 0 : 1;
                     HDiT.Grid grid = new HDiT.Grid(config, 0, init);
                     grid.positions.copy_(golden.get("in.pos")); // rounded to float32
-                    HDiT.SelfAttention selfAttention = new HDiT.SelfAttention(config, grid, index, init);
+                    HDiT.SelfAttention selfAttention = new HDiT.SelfAttention(config, grid, index, "self_attn", init);
                     block = selfAttention;
                     GoldenHDiT.fill(block, golden);
                     y = selfAttention.forward(x, cond, Tape.plain());

@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.mezzotint.models.layers.AttentionWatch;
 import org.mezzotint.models.layers.Init;
 import org.mezzotint.models.layers.Tape;
 import org.mezzotint.tensor.Conditioning;
@@ -184,6 +185,30 @@ abstract class ModelContract {
             largest = Math.max(largest, Math.abs(x[i] - y[i]));
         }
         return largest;
+    }
+
+    @Test
+    void watchingAttentionChangesNoBitAndWeightsSumToOne() {
+        try (Scope scope = Scope.open();
+                NoGradGuard noGrad = new NoGradGuard();
+                Rng rng = new Rng(4);
+                Model model = random(config(), Precision.FLOAT32, 4)) {
+            Tensor x = pictures(rng, ScalarType.Float, 2);
+            float[] expected = Tensors.floats(forward(model, x));
+            AttentionWatch watch = new AttentionWatch(new AttentionWatch.Mean(), name -> true);
+            Tensor watched = model.forward(x, times(2), cond(2), Tape.watching(watch));
+            assertThat(Tensors.floats(watched)).containsExactly(expected);
+            for (AttentionWatch.Seen seen : watch.take()) {
+                for (float[] head : seen.heads()) {
+                    assertThat(head).hasSize(seen.rows() * seen.columns());
+                    double sum = 0;
+                    for (float weight : head) {
+                        sum += weight;
+                    }
+                    assertThat(sum).as(seen.layer()).isCloseTo(1, within(1e-5));
+                }
+            }
+        }
     }
 
     @Test

@@ -11,6 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.mezzotint.diffusion.Network;
+import org.mezzotint.diffusion.SamplingConfig;
 import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Rng;
 import org.mezzotint.tensor.Scalars;
@@ -154,5 +155,22 @@ class GuidanceTest {
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessage("the network needs the input 'class', got []");
         }
+    }
+
+    @Test
+    void guidedChannelsAreNamed() {
+        assertThat(SamplingConfig.GuidedChannels.parse("all").count(16)).isEqualTo(16);
+        assertThat(SamplingConfig.GuidedChannels.parse("first-three").count(4)).isEqualTo(3);
+        SamplingConfig.GuidedChannels twelve = SamplingConfig.GuidedChannels.parse("first-12");
+        assertThat(twelve.count(16)).isEqualTo(12);
+        assertThat(twelve.label()).isEqualTo("first-12");
+        assertThat(SamplingConfig.GuidedChannels.parse("first-3")).isEqualTo(SamplingConfig.GuidedChannels.FIRST_THREE);
+        assertThatThrownBy(() -> twelve.count(4))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("guided channels must be at most the model's 4, got first-12");
+        assertThatThrownBy(() -> SamplingConfig.GuidedChannels.parse("first-0"))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage(
+                        "guided channels must be all, first-three or first- and a number, such as first-12, got first-0");
     }
 }

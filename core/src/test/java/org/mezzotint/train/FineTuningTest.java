@@ -33,6 +33,10 @@ class FineTuningTest {
     private Path folder;
 
     private static TrainConfig recipe(String... overrides) {
+        return recipeOf("tiny.yaml", overrides);
+    }
+
+    private static TrainConfig recipeOf(String file, String... overrides) {
         Map<String, String> map = new LinkedHashMap<>();
         for (int i = 0; i < overrides.length; i += 2) {
             map.put(overrides[i], overrides[i + 1]);
@@ -40,7 +44,7 @@ class FineTuningTest {
         String text;
         try {
             text = java.nio.file.Files.readString(
-                    Golden.path("dit").getParent().resolveSibling("recipes").resolve("tiny.yaml"));
+                    Golden.path("dit").getParent().resolveSibling("recipes").resolve(file));
         } catch (java.io.IOException e) {
             throw new java.io.UncheckedIOException(e);
         }
@@ -59,7 +63,7 @@ class FineTuningTest {
             try (Rng rng = new Rng(4)) {
                 model.state().forEach((name, tensor) -> {
                     Tensor copy = tensor.detach().clone();
-                    if (!name.equals("pos_embed")) {
+                    if (!name.equals("pos_embed") && !name.endsWith("relative_position_index")) {
                         rng.fillNormal(copy);
                     }
                     weights.put(name, copy);
@@ -266,5 +270,40 @@ class FineTuningTest {
         assertThatThrownBy(() -> fresh(recipe("training.frozen", "[\"*\"]")))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("leaves nothing to train");
+    }
+
+    /** Biases of relative positions are stretched over the new differences; a constant stays, the centre stays. */
+    @Test
+    void relativePositionsAreStretchedOverAnotherSize() {
+        TrainConfig old = recipeOf("tiny-diffit.yaml");
+        TrainConfig larger = recipeOf("tiny-diffit.yaml", "model.height", "12");
+        String table = "blocks.0.attn.relative_position_bias_table";
+        String index = "blocks.1.attn.relative_position_index";
+        try (Scope scope = Scope.open();
+                TrainState state = fresh(larger)) {
+            FineTuning.Source from = trained(old, List.of());
+            Tensor given = from.weights().get(table); // (7 · 7, 2)
+            double[] values = new double[49 * 2];
+            for (int i = 0; i < values.length; i++) {
+                int down = i / 2 / 7 - 3;
+                values[i] = i % 2 == 0 ? 3 : down; // head 0 constant, head 1 the difference of rows
+            }
+            given.copy_(Tensors.of(values).view(49, 2));
+            long[] fresh = Tensors.longs(state.model().state().get(index));
+            FineTuning.begin(state, from, FineTuning.ClassMap.of(from, List.of("a", "b", "c", "d"), Map.of()));
+            double[] stretched = Tensors.doubles(state.model().state().get(table));
+            assertThat(stretched).hasSize(11 * 7 * 2);
+            for (int row = 0; row < 11; row++) {
+                for (int column = 0; column < 7; column++) {
+                    double[] pair = {stretched[(row * 7 + column) * 2], stretched[(row * 7 + column) * 2 + 1]};
+                    assertThat(pair[0]).isCloseTo(3, within(1e-6));
+                    double tolerance = row == 5 ? 1e-6 : row > 1 && row < 9 ? 0.06 : 0.5; // bicubic is not quite linear
+                    assertThat(pair[1]).isCloseTo((row - 5) * 7 / 11.0, within(tolerance));
+                }
+            }
+            assertThat(Tensors.longs(state.model().state().get(index))).containsExactly(fresh);
+            assertThat(Tensors.floats(state.average().state().get(table)))
+                    .containsExactly(Tensors.floats(state.model().state().get(table)));
+        }
     }
 }

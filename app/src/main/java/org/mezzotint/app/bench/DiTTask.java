@@ -6,16 +6,18 @@ import org.mezzotint.diffusion.DiffusionLoss;
 import org.mezzotint.diffusion.Network;
 import org.mezzotint.diffusion.ScheduledDiffusion;
 import org.mezzotint.models.DiTConfig;
+import org.mezzotint.models.DiffiTConfig;
+import org.mezzotint.models.ModelConfig;
 import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Scalars;
 
 /**
- * DiT with MSE + VLB, and DDPM with learned variance.
+ * DiT or the latent DiffiT with MSE + VLB, and DDPM with learned variance.
  *
  * @param name of the model
  * @param model its shape
  */
-record DiTTask(String name, DiTConfig model) implements Task {
+record DiTTask(String name, ModelConfig model) implements Task {
     private static final int LATENT = 8; // pixels a side of the picture, for each of a latent
     private static final int STEP = 500;
     private static final ScheduledDiffusion DIFFUSION = ScheduledDiffusion.dit();
@@ -25,6 +27,26 @@ record DiTTask(String name, DiTConfig model) implements Task {
             throw new IllegalArgumentException("--size must be a multiple of " + 2 * LATENT + ", got " + size);
         }
         return new DiTTask("dit-s/2 " + size, DiTConfig.named("dit-s/2", size / LATENT));
+    }
+
+    /** In the size of DiT-S/2. */
+    static DiTTask diffit(int size) {
+        DiTConfig dit = (DiTConfig) latents(size).model();
+        return new DiTTask(
+                "diffit " + size,
+                new DiffiTConfig(
+                        dit.height(),
+                        dit.width(),
+                        dit.channels(),
+                        dit.patchSize(),
+                        dit.hiddenSize(),
+                        dit.depth(),
+                        dit.numHeads(),
+                        dit.mlpRatio(),
+                        dit.numClasses(),
+                        dit.nullClass(),
+                        dit.learnSigma(),
+                        DiffiTConfig.Time.TMSA));
     }
 
     static DiTTask pixels(int size) {

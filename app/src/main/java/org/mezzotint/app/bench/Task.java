@@ -10,12 +10,12 @@ import org.mezzotint.tensor.Conditioning;
 /** What is measured: a network, its loss, and one step of its sampler. */
 public sealed interface Task permits DiTTask, HDiTTask, SimpleTask {
     /** The names that {@link #named} knows. */
-    List<String> NAMES = List.of("dit-s/2", "dit-pixels", "hdit", "simple-unet", "uvit");
+    List<String> NAMES = List.of("dit-s/2", "dit-pixels", "hdit", "diffit", "simple-unet", "uvit");
 
     /**
      * A task by name: DiT-S/2 on latents; a DiT of 256 channels and 8 layers on pixels, in patches of 4; an HDiT whose
-     * innermost level is of that shape and sees 16 × 16 tokens; or simple diffusion's U-Net or U-ViT, whose blocks see
-     * 64 × 64 cells at most.
+     * innermost level is of that shape and sees 16 × 16 tokens; a latent DiffiT in the size of DiT-S/2; or simple diffusion's
+     * U-Net or U-ViT, whose blocks see 64 × 64 cells at most.
      *
      * @param name one of {@link #NAMES}
      * @param size side of the picture in pixels, of which a latent has an eighth
@@ -27,6 +27,7 @@ public sealed interface Task permits DiTTask, HDiTTask, SimpleTask {
             case "dit-s/2" -> DiTTask.latents(size);
             case "dit-pixels" -> DiTTask.pixels(size);
             case "hdit" -> HDiTTask.pixels(size);
+            case "diffit" -> DiTTask.diffit(size);
             case "simple-unet" -> SimpleTask.unet(size);
             case "uvit" -> SimpleTask.uvit(size);
             default ->

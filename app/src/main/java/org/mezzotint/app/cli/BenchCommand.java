@@ -35,7 +35,7 @@ final class BenchCommand implements Callable<Integer> {
             paramLabel = "NAME",
             defaultValue = "dit-s/2",
             description = {
-                "dit-s/2 on latents, or small ones on pixels:",
+                "dit-s/2 or diffit on latents, or small ones on pixels:",
                 "dit-pixels, hdit, simple-unet and uvit (default: dit-s/2)"
             })
     private String model;

@@ -30,6 +30,11 @@ final class BundleOptions {
         return ModelSource.open(model, weights);
     }
 
+    /** Opens another model, with the weights that were asked for. */
+    ModelSource open(Path other) {
+        return ModelSource.open(other, weights);
+    }
+
     /** The bundle at a path, or the newest of the run or the checkpoint there. */
     static Path find(Path model) {
         if (!Files.exists(model)) {

@@ -42,7 +42,7 @@ final class ConvertCommand implements Callable<Integer> {
             paramLabel = "FORM",
             required = true,
             description =
-                    "mezzotint, dit, sit, diffusers or k-diffusion; of an autoencoder mezzotint, diffusers, sd-vae or"
+                    "mezzotint, dit, sit, diffit, diffusers or k-diffusion; of an autoencoder mezzotint, diffusers, sd-vae or"
                             + " taesd")
     private String from;
 

@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import org.mezzotint.io.Yaml;
 import org.mezzotint.models.ConvolutionCost;
@@ -14,6 +15,7 @@ import org.mezzotint.models.Cost;
 import org.mezzotint.models.DiTConfig;
 import org.mezzotint.models.ModelBundle;
 import org.mezzotint.models.ModelConfig;
+import org.mezzotint.models.NamedDiffiT;
 import org.mezzotint.models.NamedHDiT;
 import org.mezzotint.models.NamedSimpleDiffusion;
 import org.mezzotint.train.EmaSnapshots;
@@ -43,8 +45,8 @@ final class InfoCommand implements Callable<Integer> {
             arity = "0..1",
             paramLabel = "MODEL",
             description =
-                    "a published name (dit-s/8 … dit-xl/2, hdit-imagenet-256, hdit-ablation-e …, simple-unet-128, uvit-256 …),"
-                            + " a recipe (.yaml),"
+                    "a published name (dit-s/8 … dit-xl/2, hdit-imagenet-256, hdit-ablation-e …, diffit-256 …, simple-unet-128,"
+                            + " uvit-256 …), a recipe (.yaml),"
                             + " a bundle (.safetensors) or a run's folder")
     private String model;
 
@@ -99,6 +101,10 @@ final class InfoCommand implements Callable<Integer> {
         facts.put("input", config.channels() + "x" + config.height() + "x" + config.width());
         facts.put("parameters", cost.parameters());
         facts.put("macs", cost.macs());
+        OptionalLong published = config.macsWithoutAttentionProducts();
+        if (published.isPresent()) {
+            facts.put("macsWithoutAttentionProducts", published.getAsLong());
+        }
         facts.put("batch", batch);
         facts.put("trainingBytes", cost.trainingBytes(batch, false));
         facts.put("trainingBytesCheckpointed", cost.trainingBytes(batch, true));
@@ -117,6 +123,11 @@ final class InfoCommand implements Callable<Integer> {
         line("model", model + ", input " + facts.get("input"));
         line("parameters", String.format(Locale.ROOT, "%,d", cost.parameters()));
         line("multiply-accumulates", String.format(Locale.ROOT, "%.3f G a picture", cost.macs() / 1e9));
+        if (published.isPresent()) {
+            line(
+                    "  as the paper counts",
+                    String.format(Locale.ROOT, "%.3f G, without attention's products", published.getAsLong() / 1e9));
+        }
         line(
                 "memory, training",
                 Sizes.bytes(cost.trainingBytes(batch, false)) + " at batch " + batch + " (estimate, float32)");
@@ -245,6 +256,13 @@ final class InfoCommand implements Callable<Integer> {
                         "--size and --conditioning are not for " + model + ", whose name says its size");
             }
             return NamedSimpleDiffusion.named(model);
+        }
+        if (model.toLowerCase(Locale.ROOT).startsWith("diffit-")) {
+            if (conditioning != null || size != null) {
+                throw new IllegalArgumentException(
+                        "--size and --conditioning are not for DiffiT, whose names say the" + " size, got " + model);
+            }
+            return NamedDiffiT.named(model);
         }
         return dit(size == null ? DIT_SIZE : size);
     }

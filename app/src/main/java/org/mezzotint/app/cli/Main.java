@@ -24,6 +24,7 @@ import picocli.CommandLine.Spec;
             SampleCommand.class,
             EditCommand.class,
             InterpolateCommand.class,
+            AttentionCommand.class,
             StudyCommand.class,
             CompareCommand.class,
             PlotCommand.class,

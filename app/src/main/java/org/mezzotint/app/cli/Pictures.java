@@ -66,14 +66,19 @@ final class Pictures {
                 guide.map(weaker -> new ModelNetwork(weaker, diffusion).on(Tape.plain())),
                 diffusion,
                 sampling,
-                new PictureSampler.Shape(
-                        model.config().channels(),
-                        model.config().height(),
-                        model.config().width(),
-                        model.config().numClasses(),
-                        model.config().nullClass(),
-                        model.precision().storage(),
-                        model.device()));
+                shape(model));
+    }
+
+    /** What a model takes. */
+    static PictureSampler.Shape shape(Model model) {
+        return new PictureSampler.Shape(
+                model.config().channels(),
+                model.config().height(),
+                model.config().width(),
+                model.config().numClasses(),
+                model.config().nullClass(),
+                model.precision().storage(),
+                model.device());
     }
 
     /** Width of a picture. */
@@ -163,6 +168,11 @@ final class Pictures {
 
     /** The settings, as they go into a PNG's text. */
     Map<String, String> settings() {
+        return settings(sampler);
+    }
+
+    /** The settings of a sampler. */
+    static Map<String, String> settings(PictureSampler sampler) {
         SamplingConfig s = sampler.sampling();
         Map<String, String> text = new LinkedHashMap<>();
         text.put("Software", "mezzotint " + Version.number());

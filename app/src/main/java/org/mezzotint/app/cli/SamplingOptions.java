@@ -106,7 +106,8 @@ final class SamplingOptions {
     @Option(
             names = "--guided-channels",
             paramLabel = "WHICH",
-            description = "all, or first-three as in the DiT paper (default: the recipe's)")
+            description =
+                    "all, first-three as in the DiT paper, or first-N, such as first-12 of 16 (default: the recipe's)")
     private String guidedChannels;
 
     @Option(
@@ -186,16 +187,8 @@ final class SamplingOptions {
     private SamplingConfig sampling(SamplingConfig recipe, DiffusionConfig diffusion) {
         SamplingConfig.Solver chosen = solver == null ? recipe.solver() : named(solver);
         double noise = eta != null ? eta : chosen == recipe.solver() ? recipe.eta() : chosen.usualEta();
-        SamplingConfig.GuidedChannels channels = recipe.guidedChannels();
-        if (guidedChannels != null) {
-            channels = switch (guidedChannels) {
-                case "all" -> SamplingConfig.GuidedChannels.ALL;
-                case "first-three" -> SamplingConfig.GuidedChannels.FIRST_THREE;
-                default ->
-                    throw new IllegalArgumentException(
-                            "--guided-channels must be all or first-three, got " + guidedChannels);
-            };
-        }
+        SamplingConfig.GuidedChannels channels =
+                guidedChannels == null ? recipe.guidedChannels() : SamplingConfig.GuidedChannels.parse(guidedChannels);
         SigmaGrid levelsOf = grid(chosen, recipe, diffusion);
         return new SamplingConfig(
                 chosen,

@@ -7,7 +7,7 @@ import org.junit.jupiter.api.Test;
 class BenchTest {
     @Test
     void everyModelTrainsAndSamplesInTheSizeThatIsAskedFor() {
-        for (String model : new String[] {"dit-s/2", "dit-pixels", "hdit", "simple-unet", "uvit"}) {
+        for (String model : new String[] {"dit-s/2", "dit-pixels", "hdit", "diffit", "simple-unet", "uvit"}) {
             String out = Cli.run(
                             "bench",
                             "--model",
@@ -29,7 +29,7 @@ class BenchTest {
     @Test
     void anUnknownModelOrASizeThatDoesNotFitIsWrongUsage() {
         Cli.run("bench", "--model", "unet")
-                .fails(2, "--model must be one of dit-s/2, dit-pixels, hdit, simple-unet, uvit, got unet");
+                .fails(2, "--model must be one of dit-s/2, dit-pixels, hdit, diffit, simple-unet, uvit, got unet");
         Cli.run("bench", "--model", "uvit", "--size", "96")
                 .fails(2, "--size must be 64, 128, 256, 512 or 1024, got 96");
         Cli.run("bench", "--model", "hdit", "--size", "96")

@@ -58,6 +58,20 @@ class InfoCommandTest {
         Cli.run("info", "uvit-256", "--size", "128").fails(2, "--size", "uvit-256, whose name says its size");
     }
 
+    /** Table 9 of arXiv:2312.02139v3 counts without attention's products; macs is the full count. */
+    @Test
+    void diffitHasBothCounts() throws IOException {
+        JsonNode facts = json("info", "diffit-256", "--json");
+        assertThat(facts.get("parameters").longValue()).isEqualTo(561_035_232);
+        assertThat(Math.round(facts.get("macs").longValue() / 1e7)).isEqualTo(11851);
+        assertThat(Math.round(facts.get("macsWithoutAttentionProducts").longValue() / 1e7))
+                .isEqualTo(11428);
+        assertThat(Cli.run("info", "diffit-512").ok().out())
+                .contains("562,382,816", "524.4", "a picture", "456.7", "without attention's products");
+        Cli.run("info", "diffit-256", "--size", "512").fails(2, "--size and --conditioning are not for DiffiT");
+        Cli.run("info", "diffit-1024").fails(2, "unknown model diffit-1024");
+    }
+
     @Test
     void aRecipeCanBeAskedAbout() {
         assertThat(Cli.run("info", Cli.TINY).ok().out()).contains("input 3x8x8");

@@ -16,6 +16,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.mezzotint.io.Yaml;
 import org.mezzotint.models.ModelConfig;
+import org.mezzotint.models.NamedDiffiT;
 import org.mezzotint.models.NamedHDiT;
 import org.mezzotint.models.NamedSimpleDiffusion;
 
@@ -93,6 +94,14 @@ class RecipesTest {
     @ValueSource(strings = {"hdit-ffhq-1024", "hdit-imagenet-256"})
     void thePapersRecipesHaveThePapersNetworks(String name) {
         assertThat(Recipes.read("configs/" + name + ".yaml", List.of()).model()).isEqualTo(NamedHDiT.named(name, 0));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"256", "512"})
+    void thePapersRecipesHaveThePapersDiffiTs(String size) {
+        assertThat(Recipes.read("configs/diffit-imagenet-" + size + ".yaml", List.of())
+                        .model())
+                .isEqualTo(NamedDiffiT.named("diffit-" + size));
     }
 
     @Test

@@ -18,7 +18,10 @@ class UsageTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"quickstart", "train", "sample", "likelihood", "ema", "predict", "plot", "info", "bench"})
+    @ValueSource(
+            strings = {
+                "quickstart", "train", "sample", "attention", "likelihood", "ema", "predict", "plot", "info", "bench"
+            })
     void everyCommandExplainsEachOfItsOptions(String command) {
         String help = Cli.run(command, "--help").ok().out();
         assertThat(help).startsWith("Usage: mezzotint " + command);

@@ -38,4 +38,21 @@ public final class Attention {
                 new DoubleOptional(scale),
                 false);
     }
+
+    /**
+     * The same by plain products, for training a bias: the fused kernel gives it no gradient. Left to itself libtorch falls back
+     * to this where gradients are recorded and nowhere else, so that checkpointing's two runs of a block would differ.
+     *
+     * @param q (N, h, T, d)
+     * @param k (N, h, S, d)
+     * @param v (N, h, S, d)
+     * @param scale of the products
+     * @param bias broadcasts against (N, h, T, S)
+     * @return (N, h, T, d)
+     */
+    public static Tensor attendPlainly(Tensor q, Tensor k, Tensor v, double scale, Tensor bias) {
+        Tensor logits = q.mul(Scalars.of(scale)).matmul(k.transpose(2, 3)); // (N, h, T, S)
+        logits.add_(bias);
+        return torch.softmax(logits, 3).matmul(v);
+    }
 }

@@ -21,7 +21,7 @@ import org.mezzotint.tensor.Shapes;
  *
  * <p>Letters: N batch, H × W map, h heads, d head width, t tile side (rows tH, columns tW), s window side, k kernel.
  */
-public final class NeighborhoodAttention {
+public final class NeighborhoodAttention implements MapAttention {
     private static final int TILE = 8;
 
     private final Axis rows;
@@ -90,6 +90,7 @@ public final class NeighborhoodAttention {
      * @param scale of the products
      * @return (N, H, W, h, d)
      */
+    @Override
     public Tensor attend(Tensor q, Tensor k, Tensor v, double scale) {
         long[] s = Shapes.of(Shapes.check("q", q, Shapes.ANY, rows.length, columns.length, Shapes.ANY, Shapes.ANY));
         Tensor queries = rowQueries == null ? q : q.index_select(1, rowQueries); // (N, count·tH, W, h, d)
@@ -113,6 +114,12 @@ public final class NeighborhoodAttention {
             outputs.push_back(first(row, 2, s[2])); // (N, tH, W, h, d)
         }
         return first(torch.cat(outputs, 1), 1, s[1]); // (N, H, W, h, d)
+    }
+
+    @Override
+    public boolean sees(int query, int key) {
+        return rows.near(query / columns.length, key / columns.length)
+                && columns.near(query % columns.length, key % columns.length);
     }
 
     /** The first so many; a slice of all would cost a copy in the backward pass. */
@@ -165,6 +172,12 @@ public final class NeighborhoodAttention {
 
         private int clamp(int first, int size) {
             return Math.max(0, Math.min(first, length - size));
+        }
+
+        /** Whether a key is among the kernel's keys of a query. */
+        boolean near(int query, int key) {
+            int first = clamp(query - kernel / 2, kernel);
+            return key >= first && key < first + kernel;
         }
 
         /** First key of a tile's window. */

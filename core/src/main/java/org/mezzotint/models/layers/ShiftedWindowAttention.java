@@ -11,7 +11,7 @@ import org.mezzotint.tensor.Shapes;
  *
  * <p>Letters: N batch, H × W map, h heads, d head width, w window side.
  */
-public final class ShiftedWindowAttention {
+public final class ShiftedWindowAttention implements MapAttention {
     private final int height;
     private final int width;
     private final int window;
@@ -80,6 +80,7 @@ public final class ShiftedWindowAttention {
      * @param scale of the products
      * @return (N, H, W, h, d)
      */
+    @Override
     public Tensor attend(Tensor q, Tensor k, Tensor v, double scale) {
         long[] s = Shapes.of(Shapes.check("q", q, Shapes.ANY, height, width, Shapes.ANY, Shapes.ANY));
         Tensor y = Attention.attend(split(q), split(k), split(v), scale, bias); // (windows, N·h, w², d)
@@ -87,6 +88,17 @@ public final class ShiftedWindowAttention {
                 .permute(2, 0, 4, 1, 5, 3, 6)
                 .reshape(s); // (N, H, W, h, d)
         return roll(map, -shift);
+    }
+
+    @Override
+    public boolean sees(int query, int key) {
+        return together(query / width, key / width, height) && together(query % width, key % width, width);
+    }
+
+    private boolean together(int a, int b, int length) {
+        int p = (a + shift) % length;
+        int q = (b + shift) % length;
+        return p / window == q / window && (p < shift) == (q < shift);
     }
 
     /** (N, H, W, h, d) → (windows, N·h, w², d). */

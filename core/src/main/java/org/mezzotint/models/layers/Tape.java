@@ -2,6 +2,7 @@ package org.mezzotint.models.layers;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -19,19 +20,21 @@ import org.mezzotint.tensor.Tensors;
  * One forward and backward pass through stacks of blocks: how the backward pass remembers what it needs, and which
  * activations dropout sets to zero.
  *
- * <p>{@link #plain()} evaluates. {@link #training} keeps every activation; {@link #checkpointing} keeps only what enters
+ * <p>{@link #plain()} evaluates, and so does {@link #watching}. {@link #training} keeps every activation; {@link #checkpointing} keeps only what enters
  * the blocks and runs each a second time on the way back. Their gradients are bitwise equal; the memory of a stack falls
- * from all its activations to those of one block. A tape other than the plain one serves one forward and one backward
+ * from all its activations to those of one block. A tape of training serves one forward and one backward
  * pass, and holds what it recorded until it is closed.
  */
 public abstract sealed class Tape implements AutoCloseable {
     private final long seed;
     private final boolean dropping;
+    private final Optional<AttentionWatch> watch;
     private long drops;
 
-    private Tape(boolean dropping, long seed) {
+    private Tape(boolean dropping, long seed, Optional<AttentionWatch> watch) {
         this.dropping = dropping;
         this.seed = seed;
+        this.watch = watch;
     }
 
     /**
@@ -44,13 +47,23 @@ public abstract sealed class Tape implements AutoCloseable {
     }
 
     /**
+     * Evaluates like the plain tape and shows attention layers' weights. The network's results stay the same bits.
+     *
+     * @param watch sees every attention layer, from the thread that runs the network
+     * @return may be used any number of times
+     */
+    public static Tape watching(AttentionWatch watch) {
+        return new Plain(false, 0, Optional.of(watch));
+    }
+
+    /**
      * Keeps every activation.
      *
      * @param seed of the dropout
      * @return for one pass
      */
     public static Tape training(long seed) {
-        return new Plain(true, seed);
+        return new Plain(true, seed, Optional.empty());
     }
 
     /**
@@ -61,6 +74,25 @@ public abstract sealed class Tape implements AutoCloseable {
      */
     public static Tape checkpointing(long seed) {
         return new Checkpointing(seed);
+    }
+
+    /**
+     * Who looks at attention.
+     *
+     * @return empty unless the tape was made by {@link #watching}; layers then compute nothing for it
+     */
+    public final Optional<AttentionWatch> watch() {
+        return watch;
+    }
+
+    /**
+     * Whether a backward pass will follow. A block that takes another kernel for it must do so whenever this is true, for
+     * checkpointing runs it once without recording gradients and once with.
+     *
+     * @return true for {@link #training} and {@link #checkpointing}
+     */
+    public final boolean trains() {
+        return dropping;
     }
 
     /**
@@ -120,10 +152,10 @@ public abstract sealed class Tape implements AutoCloseable {
     }
 
     private static final class Plain extends Tape {
-        static final Plain EVALUATING = new Plain(false, 0);
+        static final Plain EVALUATING = new Plain(false, 0, Optional.empty());
 
-        Plain(boolean dropping, long seed) {
-            super(dropping, seed);
+        Plain(boolean dropping, long seed, Optional<AttentionWatch> watch) {
+            super(dropping, seed, watch);
         }
 
         @Override
@@ -166,7 +198,7 @@ public abstract sealed class Tape implements AutoCloseable {
         private boolean done;
 
         Checkpointing(long seed) {
-            super(true, seed);
+            super(true, seed, Optional.empty());
             held.leave();
         }
 
