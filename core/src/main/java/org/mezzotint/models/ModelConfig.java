@@ -12,9 +12,10 @@ import org.mezzotint.models.layers.Init;
 @JsonSubTypes({
     @JsonSubTypes.Type(value = DiTConfig.class, name = "dit"),
     @JsonSubTypes.Type(value = HDiTConfig.class, name = "hdit"),
-    @JsonSubTypes.Type(value = DiffiTConfig.class, name = "diffit")
+    @JsonSubTypes.Type(value = DiffiTConfig.class, name = "diffit"),
+    @JsonSubTypes.Type(value = ImageDiffiTConfig.class, name = "diffit-image")
 })
-public sealed interface ModelConfig permits DiTConfig, HDiTConfig, DiffiTConfig {
+public sealed interface ModelConfig permits DiTConfig, HDiTConfig, DiffiTConfig, ImageDiffiTConfig {
     /**
      * Picture height H.
      *

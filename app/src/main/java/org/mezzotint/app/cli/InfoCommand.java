@@ -15,6 +15,7 @@ import org.mezzotint.models.ModelBundle;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.NamedDiffiT;
 import org.mezzotint.models.NamedHDiT;
+import org.mezzotint.models.NamedImageDiffiT;
 import org.mezzotint.train.EmaSnapshots;
 import org.mezzotint.train.RunDirectory;
 import picocli.CommandLine.Command;
@@ -38,7 +39,8 @@ final class InfoCommand implements Callable<Integer> {
             index = "0",
             paramLabel = "MODEL",
             description =
-                    "a published name (dit-s/8 … dit-xl/2, hdit-imagenet-256, hdit-ablation-e, diffit-256 …), a recipe (.yaml),"
+                    "a published name (dit-s/8 … dit-xl/2, hdit-imagenet-256, hdit-ablation-e, diffit-256, diffit-cifar10 …), a"
+                            + " recipe (.yaml),"
                             + " a bundle (.safetensors) or a run's folder")
     private String model;
 
@@ -46,7 +48,7 @@ final class InfoCommand implements Callable<Integer> {
             names = "--size",
             paramLabel = "N",
             description = "picture size of a published name (default: 256 for DiT, which sees latents of an eighth; the"
-                    + " published size for HDiT)")
+                    + " published size for HDiT and for DiffiT on pixels)")
     private Integer size;
 
     @Option(
@@ -140,14 +142,17 @@ final class InfoCommand implements Callable<Integer> {
                 return bundle.config();
             }
         }
-        if (model.toLowerCase(Locale.ROOT).startsWith("hdit-")) {
+        String name = model.toLowerCase(Locale.ROOT);
+        boolean diffit = NamedImageDiffiT.names().contains(name);
+        if (diffit || name.startsWith("hdit-")) {
             if (conditioning != null) {
                 throw new IllegalArgumentException("--conditioning is for DiT only, got " + model);
             }
             if (size != null && (size < 1 || size > LARGEST)) {
                 throw new IllegalArgumentException("--size must be 1 to " + LARGEST + ", got " + size);
             }
-            return NamedHDiT.named(model, size == null ? 0 : size);
+            int side = size == null ? 0 : size;
+            return diffit ? NamedImageDiffiT.named(name, side) : NamedHDiT.named(name, side);
         }
         if (model.toLowerCase(Locale.ROOT).startsWith("diffit-")) {
             if (conditioning != null || size != null) {
