@@ -79,20 +79,26 @@ record Side(String name, List<String> command) {
     static Side peer(
             Path root, String python, Setting setting, String precision, Attention attention, boolean compiled) {
         boolean hdit = setting.model().equals("hdit");
-        boolean diffit = setting.model().equals("diffit");
-        if (!hdit && !diffit && !setting.model().equals("dit-s/2")) {
-            throw new IllegalArgumentException("--model " + setting.model() + " has no peer");
-        }
-        if (!hdit && setting.checkpointing()) {
+        boolean pixels = hdit || setting.model().equals("diffit-cifar10");
+        String script =
+                switch (setting.model()) {
+                    case "dit-s/2" -> "dit_peer.py";
+                    case "hdit" -> "hdit_peer.py";
+                    case "diffit" -> "diffit_peer.py";
+                    case "diffit-cifar10" -> "diffit_image_peer.py";
+                    default -> throw new IllegalArgumentException("--model " + setting.model() + " has no peer");
+                };
+        if (!pixels && setting.checkpointing()) {
             throw new IllegalArgumentException("--checkpointing has no peer for --model " + setting.model());
         }
-        Path script = root.resolve("bench/peer/" + (hdit ? "hdit" : diffit ? "diffit" : "dit") + "_peer.py");
+        Path file = root.resolve("bench/peer").resolve(script);
         List<String> command =
-                new ArrayList<>(List.of(python, script.toAbsolutePath().toString(), "serve"));
-        command.addAll(
-                hdit
-                        ? List.of("--size", Integer.toString(setting.size()), "--attention", attention.toString())
-                        : List.of("--input", Integer.toString(setting.size() / 8)));
+                new ArrayList<>(List.of(python, file.toAbsolutePath().toString(), "serve"));
+        if (hdit) {
+            command.addAll(List.of("--size", Integer.toString(setting.size()), "--attention", attention.toString()));
+        } else if (!pixels) {
+            command.addAll(List.of("--input", Integer.toString(setting.size() / 8)));
+        }
         command.addAll(setting.options());
         if (precision.equals("bfloat16")) {
             command.add("--bf16");

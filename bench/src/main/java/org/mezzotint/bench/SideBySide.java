@@ -59,13 +59,16 @@ public final class SideBySide implements Callable<Integer> {
             description = "${COMPLETION-CANDIDATES} (default: all); memory and start share their processes")
     private Workload workload = Workload.ALL;
 
-    @Option(names = "--model", paramLabel = "NAME", description = "dit-s/2, hdit or diffit (default: dit-s/2)")
+    @Option(
+            names = "--model",
+            paramLabel = "NAME",
+            description = "dit-s/2, hdit, diffit, or diffit-cifar10 with --size 32 (default: dit-s/2)")
     private String model = "dit-s/2";
 
     @Option(names = "--size", paramLabel = "PIXELS", description = "side of the picture (default: 256)")
     private int size = 256;
 
-    @Option(names = "--checkpointing", description = "train with activation checkpointing, HDiT only")
+    @Option(names = "--checkpointing", description = "train with activation checkpointing, not DiT")
     private boolean checkpointing;
 
     @Option(

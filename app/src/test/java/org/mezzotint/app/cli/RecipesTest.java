@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -15,24 +16,30 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.mezzotint.io.Yaml;
 import org.mezzotint.models.NamedDiffiT;
 import org.mezzotint.models.NamedHDiT;
+import org.mezzotint.models.NamedImageDiffiT;
 
 /** The recipes and studies in configs/ fit this version. */
 class RecipesTest {
     private static final Path CONFIGS = Path.of("../configs");
 
     static List<Path> recipes() throws IOException {
-        try (Stream<Path> files = Files.walk(CONFIGS)) {
-            return files.filter(file -> file.toString().endsWith(".yaml"))
-                    .filter(file -> !studies().contains(file))
-                    .toList();
-        }
+        return files(false);
     }
 
-    static List<Path> studies() {
-        return List.of(
-                CONFIGS.resolve("studies/hdit-ablation.yaml"),
-                CONFIGS.resolve("studies/cifar10.yaml"),
-                CONFIGS.resolve("studies/diffit-time.yaml"));
+    static List<Path> studies() throws IOException {
+        return files(true);
+    }
+
+    private static List<Path> files(boolean studies) throws IOException {
+        List<Path> found = new ArrayList<>();
+        try (Stream<Path> files = Files.walk(CONFIGS)) {
+            for (Path file : (Iterable<Path>) files.filter(each -> each.toString().endsWith(".yaml"))::iterator) {
+                if (Files.readString(file).contains("\nrows:") == studies) {
+                    found.add(file);
+                }
+            }
+        }
+        return found;
     }
 
     @ParameterizedTest
@@ -54,6 +61,22 @@ class RecipesTest {
         assertThat(Recipes.read("configs/diffit-imagenet-" + size + ".yaml", List.of())
                         .model())
                 .isEqualTo(NamedDiffiT.named("diffit-" + size));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"diffit-cifar10", "diffit-ffhq-64"})
+    void thePapersRecipesForDiffiTOnPixelsHaveThePapersNetworks(String name) {
+        assertThat(Recipes.read("configs/" + name + ".yaml", List.of()).model())
+                .isEqualTo(NamedImageDiffiT.named(name, 0));
+    }
+
+    @Test
+    void theSmallDiffiTForCifarFitsItsBudget() {
+        assertThat(Recipes.read("configs/cifar10-diffit.yaml", List.of())
+                        .model()
+                        .cost()
+                        .macs())
+                .isLessThan(300_000_000L);
     }
 
     @Test
