@@ -299,9 +299,10 @@ public record ImageDiffiTConfig(
     /** Adds up what the network costs, in the order of its forward pass. */
     private final class Count {
         private long macs;
-        private long kept;
-        private long entering;
-        private long largest;
+        private long kept; // bytes, float32: what blocks keep for their backward pass
+        private long entering; // what enters blocks
+        private long joins; // what enters and leaves the convolutions between stages
+        private long largest; // what one block keeps
 
         Cost cost() {
             long e = timeWidth;
@@ -335,13 +336,13 @@ public record ImageDiffiTConfig(
                 convolution(0, 9, taps * m, d(0));
             }
             convolution(0, 9, d(0), pixels());
-            // how often the largest block is alive at once: measured, docs/memory.md
+            // how often joins and the largest block are alive at once: measured on configs/cifar10-diffit.yaml
             return new Cost(
                     Cost.parameters(ImageDiffiTConfig.this),
                     macs,
-                    kept + entering + largest,
-                    entering + 2 * largest,
-                    entering / 2 + largest);
+                    kept + entering + 2 * joins + 2 * largest,
+                    entering + 2 * joins + 4 * largest,
+                    entering + joins + 2 * largest);
         }
 
         private long d(int stage) {
@@ -354,7 +355,7 @@ public record ImageDiffiTConfig(
 
         private void convolution(int stage, int taps, long in, long out) {
             macs += tokens(stage) * taps * in * out;
-            entering += 4 * tokens(stage) * (in + out);
+            joins += 4 * tokens(stage) * (in + out);
         }
 
         /** All blocks of a stage on one of the two ways. */
@@ -397,8 +398,8 @@ public record ImageDiffiTConfig(
 
         /** Float32 activations that a block keeps for its backward pass, counted from its operations. */
         private long blockBytes(int stage, boolean cell) {
-            double weights = 3.0 * window * window / headWidth; // probabilities, their logits and what softmax keeps
-            double floats = (cell ? 4 : 0) + 14 + weights + 3 * mlpRatio;
+            double weights = (double) window * window / headWidth;
+            double floats = (cell ? 10 : 8) + weights + 2 * mlpRatio;
             return (long) (4 * floats * d(stage) * padded(stage));
         }
     }

@@ -29,8 +29,7 @@ record ImageDiffiTTask(String name, ImageDiffiTConfig model) implements Task {
     static ImageDiffiTTask cifar(int size) {
         ImageDiffiTConfig model = NamedImageDiffiT.named(CIFAR, 0);
         if (size != model.height()) {
-            throw new IllegalArgumentException(
-                    "--size must be " + model.height() + " for " + CIFAR + ", got " + size);
+            throw new IllegalArgumentException("--size must be " + model.height() + " for " + CIFAR + ", got " + size);
         }
         return new ImageDiffiTTask(CIFAR + " " + size, model);
     }

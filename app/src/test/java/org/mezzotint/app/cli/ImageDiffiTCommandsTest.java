@@ -58,8 +58,7 @@ class ImageDiffiTCommandsTest {
                 ModelBundle a = ModelBundle.open(RunDirectory.find(whole).newestBundle());
                 ModelBundle b = ModelBundle.open(RunDirectory.find(parts).newestBundle())) {
             Map<String, Tensor> resumed = b.tensors(ModelBundle.Weights.EMA);
-            a.tensors(ModelBundle.Weights.EMA).forEach((name, tensor) -> assertThat(
-                            Tensors.doubles(resumed.get(name)))
+            a.tensors(ModelBundle.Weights.EMA).forEach((name, tensor) -> assertThat(Tensors.doubles(resumed.get(name)))
                     .as(name)
                     .containsExactly(Tensors.doubles(tensor)));
         }
@@ -140,7 +139,8 @@ class ImageDiffiTCommandsTest {
         Path out = folder.resolve("attention");
         Cli.run("attention", run, "--steps", "3", "--out", out).ok();
         try (Stream<Path> files = Files.list(out)) {
-            List<String> names = files.map(file -> file.getFileName().toString()).toList();
+            List<String> names =
+                    files.map(file -> file.getFileName().toString()).toList();
             assertThat(names).anyMatch(name -> name.endsWith(".png")).anyMatch(name -> name.endsWith(".gif"));
         }
     }
@@ -166,15 +166,7 @@ class ImageDiffiTCommandsTest {
         assertThat(said).contains("starting from trained weights, 4 of 4 classes known");
         Cli.run("train", Cli.TINY_DIFFIT_IMAGE, "--out", folder.resolve("no"), "--init", run, "--set", "model.window=2")
                 .fails(3, "--init does not fit the recipe's model", "relative_position_bias_table");
-        Cli.run(
-                        "train",
-                        Cli.TINY_DIFFIT_IMAGE,
-                        "--out",
-                        folder.resolve("no"),
-                        "--init",
-                        run,
-                        "--set",
-                        "model.groups=2")
+        Cli.run("train", Cli.TINY_DIFFIT_IMAGE, "--out", folder.resolve("no"), "--init", run, "--set", "model.groups=2")
                 .fails(3, "in a way that no tensor shows", "groups=4");
     }
 
@@ -212,7 +204,8 @@ class ImageDiffiTCommandsTest {
     @Test
     void whatDoesNotFitIsOneLine() {
         Object[][] settings = {
-            {"model.window=5", "window must be at most the height and width of the coarsest map, got 5 for a map of 4x4"},
+            {"model.window=5", "window must be at most the height and width of the coarsest map, got 5 for a map of 4x4"
+            },
             {"model.groups=3", "stages.width must be a multiple of groups, got 8 and 3"},
             {"model.timeWidth=15", "timeWidth must be even, got 15"},
             {"model.height=9", "height must be a multiple of patch times 2 for each further stage, got 9 and 2"}

@@ -33,7 +33,8 @@ class RecipesTest {
     private static List<Path> files(boolean studies) throws IOException {
         List<Path> found = new ArrayList<>();
         try (Stream<Path> files = Files.walk(CONFIGS)) {
-            for (Path file : (Iterable<Path>) files.filter(each -> each.toString().endsWith(".yaml"))::iterator) {
+            for (Path file :
+                    (Iterable<Path>) files.filter(each -> each.toString().endsWith(".yaml"))::iterator) {
                 if (Files.readString(file).contains("\nrows:") == studies) {
                     found.add(file);
                 }
