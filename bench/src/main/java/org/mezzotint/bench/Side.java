@@ -84,6 +84,7 @@ record Side(String name, List<String> command) {
                 switch (setting.model()) {
                     case "dit-s/2" -> List.of("dit_peer.py", "--input", Integer.toString(setting.size() / 8));
                     case "diffit" -> List.of("diffit_peer.py", "--input", Integer.toString(setting.size() / 8));
+                    case "diffit-cifar10" -> List.of("diffit_image_peer.py");
                     case "hdit" -> List.of("hdit_peer.py", "--size", size, "--attention", attention.toString());
                     case "simple-unet", "uvit" -> List.of("simple_peer.py", "--model", setting.model(), "--size", size);
                     default -> throw new IllegalArgumentException("--model " + setting.model() + " has no peer");

@@ -53,6 +53,17 @@ class SideTest {
     }
 
     @Test
+    void thePeerOfDiffiTHasOneSize() {
+        Setting setting = new Setting("diffit-cifar10", 32, 4, 2, true);
+        Side peer = Side.peer(ROOT, "python3", setting, "float32", Attention.MASKED_SDPA, false);
+        assertThat(peer.name()).isEqualTo("peer float32 eager");
+        assertThat(String.join(" ", peer.command()))
+                .endsWith("diffit_image_peer.py serve --batch 4 --threads 2 --checkpointing");
+        assertThatThrownBy(() -> new Setting("diffit-cifar10", 256, 4, 2, false))
+                .hasMessage("--size must be 32 for diffit-cifar10, got 256");
+    }
+
+    @Test
     void flexAttentionIsCompiled() {
         Side peer = Side.peer(ROOT, "python3", new Setting("hdit", 256, 1, 2, false), "float32", Attention.FLEX, false);
         assertThat(peer.name()).isEqualTo("peer float32 flex compiled");

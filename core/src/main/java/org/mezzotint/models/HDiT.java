@@ -15,6 +15,7 @@ import org.mezzotint.models.HDiTConfig.Similarity;
 import org.mezzotint.models.HDiTConfig.Skip;
 import org.mezzotint.models.layers.AxialRope;
 import org.mezzotint.models.layers.Embedding;
+import org.mezzotint.models.layers.FourierFeatures;
 import org.mezzotint.models.layers.Init;
 import org.mezzotint.models.layers.Layer;
 import org.mezzotint.models.layers.LayerNorm;
@@ -50,7 +51,7 @@ public final class HDiT extends Layer implements Model {
     /** Name of the extra vector to condition on, (N, {@link HDiTConfig#extraWidth()}). */
     public static final String EXTRA = "extra";
 
-    private static final int AUGMENTATION_WIDTH = 9;
+    static final int AUGMENTATION_WIDTH = 9;
 
     private final HDiTConfig config;
     private final Precision precision;
@@ -59,9 +60,9 @@ public final class HDiT extends Layer implements Model {
 
     private final TokenMerge patchIn;
     private final Tensor places; // (R, S, D), learned positions; null with rotary ones
-    private final Fourier timeEmbedding;
+    private final FourierFeatures timeEmbedding;
     private final Linear timeIn;
-    private final Fourier augmentationEmbedding;
+    private final FourierFeatures augmentationEmbedding;
     private final Linear augmentationIn;
     private final Embedding classEmbedding; // null when unconditional
     private final Linear extraIn; // null without an extra vector
@@ -93,9 +94,9 @@ public final class HDiT extends Layer implements Model {
         places = config.design().position() == Position.LEARNED
                 ? parameter("pos_emb", init.normal(0.02, config.rows(0), config.columns(0), outer.width()))
                 : null;
-        timeEmbedding = child("time_emb", new Fourier(init, 1, m));
+        timeEmbedding = child("time_emb", new FourierFeatures(init, 1, m, 1));
         timeIn = child("time_in_proj", Linear.withoutBias(init, m, m, Weights.UNIFORM_FAN_IN));
-        augmentationEmbedding = child("aug_emb", new Fourier(init, AUGMENTATION_WIDTH, m));
+        augmentationEmbedding = child("aug_emb", new FourierFeatures(init, AUGMENTATION_WIDTH, m, 1));
         augmentationIn = child("aug_in_proj", Linear.withoutBias(init, m, m, Weights.UNIFORM_FAN_IN));
         classEmbedding =
                 config.numClasses() > 0 ? child("class_emb", new Embedding(init, config.numClasses() + 1, m, 1)) : null;
@@ -199,15 +200,8 @@ public final class HDiT extends Layer implements Model {
     /** The conditioning vector (N, M): noise level, augmentation, class and extra vector, summed and mapped. */
     private Tensor condition(Tensor sigma, Conditioning cond, Tape tape) {
         long n = sigma.size(0);
-        if (sigma.device().is_cpu()) { // elsewhere the check would wait for the device
-            for (double level : Tensors.doubles(sigma)) {
-                if (!(level > 0 && level < Double.POSITIVE_INFINITY)) {
-                    throw new IllegalArgumentException("sigma must be above 0 and finite, got " + level);
-                }
-            }
-        }
         ScalarType type = precision.storage();
-        Tensor noise = sigma.to(ScalarType.Double).log().div(Scalars.of(4)).view(n, 1); // (N, 1)
+        Tensor noise = SigmaInput.of(sigma).view(n, 1); // (N, 1)
         Tensor sum = timeIn.forward(timeEmbedding.forward(noise).to(type)).to(type);
         Tensor augmentation = cond.names().contains(AUGMENTATION)
                 ? Shapes.check(AUGMENTATION, cond.get(AUGMENTATION), n, AUGMENTATION_WIDTH)
@@ -222,22 +216,6 @@ public final class HDiT extends Layer implements Model {
                     Shapes.check(EXTRA, cond.get(EXTRA), n, config.extraWidth()).to(type)));
         }
         return mapping.forward(sum, tape);
-    }
-
-    /** Fixed random features cos(2πWx), sin(2πWx), computed in float64. */
-    static final class Fourier extends Layer {
-        private final Tensor weight; // (M/2, in), part of a checkpoint but not trained
-
-        Fourier(Init init, int in, int width) {
-            weight = frozen("weight", init.normal(1, width / 2, in));
-        }
-
-        /** (N, in) → (N, M) float64. */
-        Tensor forward(Tensor x) {
-            Tensor angle = torch.linear(
-                    x.to(ScalarType.Double).mul(Scalars.of(2 * Math.PI)), weight.to(ScalarType.Double)); // (N, M/2)
-            return torch.cat(new TensorVector(angle.cos(), angle.sin()), 1);
-        }
     }
 
     /** Appendix B: RMS norm, GEGLU blocks, RMS norm. */

@@ -8,7 +8,8 @@ import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Precision;
 
 /** A network with its parameters, as training and sampling see it. */
-public sealed interface Model extends AutoCloseable permits DiT, HDiT, DiffiT, SimpleDiffusionUNet, UViT {
+public sealed interface Model extends AutoCloseable
+        permits DiT, HDiT, DiffiT, ImageDiffiT, SimpleDiffusionUNet, UViT {
     /**
      * What the network was built from.
      *

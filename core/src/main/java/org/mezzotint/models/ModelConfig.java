@@ -13,10 +13,12 @@ import org.mezzotint.models.layers.Init;
     @JsonSubTypes.Type(value = DiTConfig.class, name = "dit"),
     @JsonSubTypes.Type(value = HDiTConfig.class, name = "hdit"),
     @JsonSubTypes.Type(value = DiffiTConfig.class, name = "diffit"),
+    @JsonSubTypes.Type(value = ImageDiffiTConfig.class, name = "diffit-image"),
     @JsonSubTypes.Type(value = SimpleDiffusionUNetConfig.class, name = "simple-unet"),
     @JsonSubTypes.Type(value = UViTConfig.class, name = "uvit")
 })
-public sealed interface ModelConfig permits DiTConfig, HDiTConfig, DiffiTConfig, SimpleDiffusionUNetConfig, UViTConfig {
+public sealed interface ModelConfig
+        permits DiTConfig, HDiTConfig, DiffiTConfig, ImageDiffiTConfig, SimpleDiffusionUNetConfig, UViTConfig {
     /**
      * Picture height H.
      *

@@ -21,6 +21,7 @@ import org.mezzotint.io.NearestName;
 import org.mezzotint.models.DiTConfig;
 import org.mezzotint.models.DiffiTConfig;
 import org.mezzotint.models.HDiTConfig;
+import org.mezzotint.models.ImageDiffiTConfig;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.SimpleDiffusionUNetConfig;
@@ -204,6 +205,9 @@ public final class FineTuning {
                     now.nullClass(),
                     diffit.learnSigma(),
                     diffit.time());
+        }
+        if (trained instanceof ImageDiffiTConfig diffit) {
+            return diffit.with(now.height(), now.width(), now.numClasses());
         }
         HDiTConfig hdit = (HDiTConfig) trained;
         return new HDiTConfig(

@@ -23,6 +23,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.mezzotint.golden.Golden;
 import org.mezzotint.golden.GoldenHDiT;
 import org.mezzotint.models.HDiTConfig.Attention;
+import org.mezzotint.models.layers.FourierFeatures;
 import org.mezzotint.models.layers.Init;
 import org.mezzotint.models.layers.Layer;
 import org.mezzotint.models.layers.Tape;
@@ -237,8 +238,10 @@ class HDiTGoldenTest {
 
     @Test
     void fourierFeaturesEqualTheReference() {
-        check("hdit/unit-fourier-features", init -> new HDiT.Fourier(init, 9, 16), (layer, in) -> ((HDiT.Fourier) layer)
-                .forward(in.get("x")));
+        check(
+                "hdit/unit-fourier-features",
+                init -> new FourierFeatures(init, 9, 16, 1),
+                (layer, in) -> ((FourierFeatures) layer).forward(in.get("x")));
     }
 
     @Test

@@ -89,6 +89,14 @@ abstract class ModelContract {
                                     .toArray())
                             .view(n, hdit.extraWidth()));
         }
+        if (config() instanceof ImageDiffiTConfig diffit && diffit.augmentation()) {
+            inputs.put(
+                    HDiT.AUGMENTATION,
+                    Tensors.of(LongStream.range(0, 9 * n)
+                                    .mapToDouble(i -> Math.cos((double) i))
+                                    .toArray())
+                            .view(n, 9));
+        }
         return Conditioning.of(inputs);
     }
 

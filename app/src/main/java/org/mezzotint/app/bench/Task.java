@@ -8,14 +8,14 @@ import org.mezzotint.models.ModelConfig;
 import org.mezzotint.tensor.Conditioning;
 
 /** What is measured: a network, its loss, and one step of its sampler. */
-public sealed interface Task permits DiTTask, HDiTTask, SimpleTask {
+public sealed interface Task permits DiTTask, HDiTTask, ImageDiffiTTask, SimpleTask {
     /** The names that {@link #named} knows. */
-    List<String> NAMES = List.of("dit-s/2", "dit-pixels", "hdit", "diffit", "simple-unet", "uvit");
+    List<String> NAMES = List.of("dit-s/2", "dit-pixels", "hdit", "diffit", "diffit-cifar10", "simple-unet", "uvit");
 
     /**
      * A task by name: DiT-S/2 on latents; a DiT of 256 channels and 8 layers on pixels, in patches of 4; an HDiT whose
-     * innermost level is of that shape and sees 16 × 16 tokens; a latent DiffiT in the size of DiT-S/2; or simple diffusion's
-     * U-Net or U-ViT, whose blocks see 64 × 64 cells at most.
+     * innermost level is of that shape and sees 16 × 16 tokens; a latent DiffiT in the size of DiT-S/2; the published DiffiT
+     * for pictures of 32 × 32 pixels; or simple diffusion's U-Net or U-ViT, whose blocks see 64 × 64 cells at most.
      *
      * @param name one of {@link #NAMES}
      * @param size side of the picture in pixels, of which a latent has an eighth
@@ -28,6 +28,7 @@ public sealed interface Task permits DiTTask, HDiTTask, SimpleTask {
             case "dit-pixels" -> DiTTask.pixels(size);
             case "hdit" -> HDiTTask.pixels(size);
             case "diffit" -> DiTTask.diffit(size);
+            case ImageDiffiTTask.CIFAR -> ImageDiffiTTask.cifar(size);
             case "simple-unet" -> SimpleTask.unet(size);
             case "uvit" -> SimpleTask.uvit(size);
             default ->

@@ -85,6 +85,9 @@ public final class Workload implements AutoCloseable {
     }
 
     private Conditioning labels() {
+        if (task.model().numClasses() == 0) {
+            return Conditioning.none();
+        }
         long[] numbers = new long[batch];
         for (int i = 0; i < batch; i++) {
             numbers[i] = (i * 37L) % task.model().numClasses();

@@ -35,8 +35,8 @@ final class BenchCommand implements Callable<Integer> {
             paramLabel = "NAME",
             defaultValue = "dit-s/2",
             description = {
-                "dit-s/2 or diffit on latents, or small ones on pixels:",
-                "dit-pixels, hdit, simple-unet and uvit (default: dit-s/2)"
+                "dit-s/2 or diffit on latents, small ones on pixels: dit-pixels, hdit, simple-unet and uvit,",
+                "or diffit-cifar10 as published, with --size 32 (default: dit-s/2)"
             })
     private String model;
 

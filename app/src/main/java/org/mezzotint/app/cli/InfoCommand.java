@@ -17,6 +17,7 @@ import org.mezzotint.models.ModelBundle;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.NamedDiffiT;
 import org.mezzotint.models.NamedHDiT;
+import org.mezzotint.models.NamedImageDiffiT;
 import org.mezzotint.models.NamedSimpleDiffusion;
 import org.mezzotint.train.EmaSnapshots;
 import org.mezzotint.train.RunDirectory;
@@ -45,8 +46,8 @@ final class InfoCommand implements Callable<Integer> {
             arity = "0..1",
             paramLabel = "MODEL",
             description =
-                    "a published name (dit-s/8 … dit-xl/2, hdit-imagenet-256, hdit-ablation-e …, diffit-256 …, simple-unet-128,"
-                            + " uvit-256 …), a recipe (.yaml),"
+                    "a published name (dit-s/8 … dit-xl/2, hdit-imagenet-256, hdit-ablation-e …, diffit-256, diffit-cifar10 …,"
+                            + " simple-unet-128, uvit-256 …), a recipe (.yaml),"
                             + " a bundle (.safetensors) or a run's folder")
     private String model;
 
@@ -54,7 +55,7 @@ final class InfoCommand implements Callable<Integer> {
             names = "--size",
             paramLabel = "N",
             description = "picture size of a published name (default: 256 for DiT, which sees latents of an eighth; the"
-                    + " published size for HDiT)")
+                    + " published size for HDiT and for DiffiT on pixels)")
     private Integer size;
 
     @Option(
@@ -241,14 +242,17 @@ final class InfoCommand implements Callable<Integer> {
                 return bundle.config();
             }
         }
-        if (model.toLowerCase(Locale.ROOT).startsWith("hdit-")) {
+        String name = model.toLowerCase(Locale.ROOT);
+        boolean diffit = NamedImageDiffiT.names().contains(name);
+        if (diffit || name.startsWith("hdit-")) {
             if (conditioning != null) {
                 throw new IllegalArgumentException("--conditioning is for DiT only, got " + model);
             }
             if (size != null && (size < 1 || size > LARGEST)) {
                 throw new IllegalArgumentException("--size must be 1 to " + LARGEST + ", got " + size);
             }
-            return NamedHDiT.named(model, size == null ? 0 : size);
+            int side = size == null ? 0 : size;
+            return diffit ? NamedImageDiffiT.named(name, side) : NamedHDiT.named(name, side);
         }
         if (model.toLowerCase(Locale.ROOT).matches("(simple-unet|uvit).*")) {
             if (conditioning != null || size != null) {

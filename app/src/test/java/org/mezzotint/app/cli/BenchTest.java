@@ -27,9 +27,30 @@ class BenchTest {
     }
 
     @Test
+    void diffitTrainsAndSamplesWithoutClasses() {
+        String out = Cli.run(
+                        "bench",
+                        "--model",
+                        "diffit-cifar10",
+                        "--size",
+                        "32",
+                        "--batch",
+                        "1",
+                        "--iterations",
+                        "1",
+                        "--warmup",
+                        "0",
+                        "--checkpointing")
+                .ok()
+                .out();
+        assertThat(out).contains("diffit-cifar10 32 training step", "diffit-cifar10 32 sampling step");
+        Cli.run("bench", "--model", "diffit-cifar10").fails(2, "--size must be 32 for diffit-cifar10, got 256");
+    }
+
+    @Test
     void anUnknownModelOrASizeThatDoesNotFitIsWrongUsage() {
         Cli.run("bench", "--model", "unet")
-                .fails(2, "--model must be one of dit-s/2, dit-pixels, hdit, diffit, simple-unet, uvit, got unet");
+                .fails(2, "--model must be one of dit-s/2, dit-pixels, hdit, diffit, diffit-cifar10, simple-unet, uvit, got unet");
         Cli.run("bench", "--model", "uvit", "--size", "96")
                 .fails(2, "--size must be 64, 128, 256, 512 or 1024, got 96");
         Cli.run("bench", "--model", "hdit", "--size", "96")

@@ -26,6 +26,9 @@ record Cli(int code, String out, String err) {
     /** The like for HDiT, with preconditioned training. */
     static final Path TINY_HDIT = Path.of("../core/src/test/resources/recipes/tiny-hdit.yaml");
 
+    /** The like for DiffiT in image space, with EDM's training and augmentation. */
+    static final Path TINY_DIFFIT_IMAGE = Path.of("../core/src/test/resources/recipes/tiny-diffit-image.yaml");
+
     /** Runs a command line; arguments may be paths. */
     static Cli run(Object... arguments) {
         String[] words = Stream.of(arguments).map(Object::toString).toArray(String[]::new);

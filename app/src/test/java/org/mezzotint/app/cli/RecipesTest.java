@@ -18,6 +18,7 @@ import org.mezzotint.io.Yaml;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.NamedDiffiT;
 import org.mezzotint.models.NamedHDiT;
+import org.mezzotint.models.NamedImageDiffiT;
 import org.mezzotint.models.NamedSimpleDiffusion;
 
 /** The recipes and studies in configs/ fit this version. */
@@ -102,6 +103,22 @@ class RecipesTest {
         assertThat(Recipes.read("configs/diffit-imagenet-" + size + ".yaml", List.of())
                         .model())
                 .isEqualTo(NamedDiffiT.named("diffit-" + size));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"diffit-cifar10", "diffit-ffhq-64"})
+    void thePapersRecipesForDiffiTOnPixelsHaveThePapersNetworks(String name) {
+        assertThat(Recipes.read("configs/" + name + ".yaml", List.of()).model())
+                .isEqualTo(NamedImageDiffiT.named(name, 0));
+    }
+
+    @Test
+    void theSmallDiffiTForCifarFitsItsBudget() {
+        assertThat(Recipes.read("configs/cifar10-diffit.yaml", List.of())
+                        .model()
+                        .cost()
+                        .macs())
+                .isLessThan(300_000_000L);
     }
 
     @Test

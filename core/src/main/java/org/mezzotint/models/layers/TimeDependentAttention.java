@@ -5,6 +5,7 @@ import java.util.Optional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
 import org.mezzotint.tensor.Scope;
 import org.mezzotint.tensor.Shapes;
 import org.mezzotint.tensor.Tensors;
@@ -28,6 +29,7 @@ public final class TimeDependentAttention extends Layer {
     private final Tensor table; // (M, h)
     private final Linear timeProjection; // E → 3D; null unless in the projections
     private final Linear timeBias; // E → (2R−1 + 2C−1)·h; null unless in the bias
+    private final Linear timeToken; // E → 2D; null unless a token of its own
     private final Linear qkv;
     private final Linear proj;
     private final Optional<Place> place;
@@ -54,6 +56,14 @@ public final class TimeDependentAttention extends Layer {
          */
         @JsonProperty("bias")
         BIAS,
+        /**
+         * As a token of its own that every token of a window also attends to, with a key and a value linear in the time
+         * vector and no bias: what the paper's table 7 calls separate tokens, in our reading. It asks nothing itself, for the
+         * windows of one picture would give it different answers. A watch sees the weights of the other tokens, without its
+         * share.
+         */
+        @JsonProperty("token")
+        TOKEN,
         /** Not at all: self-attention with a bias of relative positions. */
         @JsonProperty("none")
         ABSENT
@@ -94,6 +104,9 @@ public final class TimeDependentAttention extends Layer {
         timeBias = time == Time.BIAS
                 ? child("bias_temb", new Linear(init, timeWidth, axes() * heads, Linear.Weights.XAVIER_UNIFORM))
                 : null;
+        timeToken = time == Time.TOKEN
+                ? child("kv_temb", new Linear(init, timeWidth, 2L * width, Linear.Weights.XAVIER_UNIFORM))
+                : null;
         qkv = child("qkv", new Linear(init, width, 3L * width, Linear.Weights.XAVIER_UNIFORM));
         proj = child("proj", new Linear(init, width, width, Linear.Weights.XAVIER_UNIFORM));
     }
@@ -124,16 +137,35 @@ public final class TimeDependentAttention extends Layer {
         TensorVector parts = projected.view(s[0], s[1], 3, heads, s[2] / heads).unbind(2); // 3 × (N·w, T, h, d)
         Tensor q = parts.get(0).transpose(1, 2); // (N·w, h, T, d)
         Tensor k = parts.get(1).transpose(1, 2);
+        Tensor v = parts.get(2).transpose(1, 2);
         double scale = 1 / Math.sqrt((double) s[2] / heads);
         if (tape.watch().isPresent() && place.isPresent()) {
             show(tape.watch().get(), place.get(), q, k, scale, time);
         }
-        Tensor v = parts.get(2).transpose(1, 2);
-        Tensor bias = bias(s[0], time, mask).to(Tensors.type(q)); // (1 or N·w, h, T, T)
+        Tensor bias = bias(s[0], time, mask); // (1 or N·w, h, T, T)
+        if (timeToken != null) {
+            TensorVector token = timeToken(s[0], time).unbind(2); // 2 × (N·w, h, 1, d)
+            k = torch.cat(new TensorVector(k, token.get(0)), 2); // (N·w, h, T+1, d)
+            v = torch.cat(new TensorVector(v, token.get(1)), 2);
+            bias = torch.constant_pad_nd(bias, 0, 1); // (1 or N·w, h, T, T+1)
+        }
+        bias = bias.to(Tensors.type(q));
         Tensor y = tape.trains()
                 ? Attention.attendPlainly(q, k, v, scale, bias)
                 : Attention.attend(q, k, v, scale, bias); // (N·w, h, T, d)
         return proj.forward(y.transpose(1, 2).reshape(s)); // (N·w, T, D)
+    }
+
+    /** Key and value of the time token for each window, (N·w, h, 2, 1, d). */
+    private Tensor timeToken(long windows, Tensor time) {
+        long pictures = pictures(windows, time);
+        long d = width / heads;
+        return timeToken
+                .forward(time)
+                .view(pictures, 1, 2, heads, d)
+                .expand(pictures, windows / pictures, 2, heads, d)
+                .reshape(windows, 2, heads, 1, d)
+                .transpose(1, 2);
     }
 
     private static long pictures(long windows, Tensor time) {
