@@ -8,7 +8,7 @@ import org.mezzotint.tensor.Conditioning;
 import org.mezzotint.tensor.Precision;
 
 /** A network with its parameters, as training and sampling see it. */
-public sealed interface Model extends AutoCloseable permits DiT, HDiT {
+public sealed interface Model extends AutoCloseable permits DiT, HDiT, DdpmPlusPlus {
     /**
      * What the network was built from.
      *

@@ -10,9 +10,10 @@ import org.mezzotint.models.layers.Init;
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonSubTypes({
     @JsonSubTypes.Type(value = DiTConfig.class, name = "dit"),
-    @JsonSubTypes.Type(value = HDiTConfig.class, name = "hdit")
+    @JsonSubTypes.Type(value = HDiTConfig.class, name = "hdit"),
+    @JsonSubTypes.Type(value = DdpmPlusPlusConfig.class, name = "ddpmpp")
 })
-public sealed interface ModelConfig permits DiTConfig, HDiTConfig {
+public sealed interface ModelConfig permits DiTConfig, HDiTConfig, DdpmPlusPlusConfig {
     /**
      * Picture height H.
      *
@@ -61,7 +62,9 @@ public sealed interface ModelConfig permits DiTConfig, HDiTConfig {
         /** The schedule's own time: a level's number, or 1000·t. */
         TIMESTEP,
         /** The noise in units of clean pictures, above 0. */
-        SIGMA
+        SIGMA,
+        /** c_noise of a frame (arXiv:2206.00364v2, table 1); without a frame the schedule's own time. */
+        NOISE
     }
 
     /**

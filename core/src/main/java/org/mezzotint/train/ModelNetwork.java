@@ -4,16 +4,15 @@ import java.util.Arrays;
 import java.util.function.DoubleUnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.diffusion.DiffusionConfig;
+import org.mezzotint.diffusion.FramedDiffusion;
 import org.mezzotint.diffusion.Network;
-import org.mezzotint.diffusion.PreconditionedDiffusion;
 import org.mezzotint.models.Model;
-import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.layers.Tape;
 import org.mezzotint.tensor.Tensors;
 
 /**
- * A model as diffusion sees it: tells the model the noise level in the way the model wants to hear it, be it a time step or
- * σ, the noise in units of clean pictures.
+ * A model as diffusion sees it: tells the model the noise level in the way the model wants to hear it, be it a time step, σ,
+ * the noise in units of clean pictures, or what the training's frame calls c_noise.
  */
 public final class ModelNetwork {
     private final Model model;
@@ -27,11 +26,17 @@ public final class ModelNetwork {
      */
     public ModelNetwork(Model model, DiffusionConfig diffusion) {
         this.model = model;
-        boolean sigma = model.config().timeInput() == ModelConfig.TimeInput.SIGMA;
-        if (diffusion instanceof PreconditionedDiffusion preconditioned) { // tells σ itself
-            input = sigma ? null : preconditioned::timestep;
+        if (diffusion instanceof FramedDiffusion framed) { // tells σ itself
+            input = switch (model.config().timeInput()) {
+                case SIGMA -> null;
+                case TIMESTEP -> framed::timestep;
+                case NOISE -> framed.frame()::noise;
+            };
         } else {
-            input = sigma ? diffusion.times()::sigma : null;
+            input = switch (model.config().timeInput()) {
+                case SIGMA -> diffusion.times()::sigma;
+                case TIMESTEP, NOISE -> null;
+            };
         }
     }
 

@@ -88,6 +88,14 @@ abstract class ModelContract {
                                     .toArray())
                             .view(n, hdit.extraWidth()));
         }
+        if (config() instanceof DdpmPlusPlusConfig) { // absent it is zero, and so is its gradient
+            inputs.put(
+                    HDiT.AUGMENTATION,
+                    Tensors.of(LongStream.range(0, 9 * n)
+                                    .mapToDouble(i -> Math.cos((double) i))
+                                    .toArray())
+                            .view(n, 9));
+        }
         return Conditioning.of(inputs);
     }
 

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import org.mezzotint.io.Yaml;
 import org.mezzotint.models.Cost;
+import org.mezzotint.models.DdpmPlusPlusConfig;
 import org.mezzotint.models.DiTConfig;
 import org.mezzotint.models.ModelBundle;
 import org.mezzotint.models.ModelConfig;
@@ -36,7 +37,7 @@ final class InfoCommand implements Callable<Integer> {
             index = "0",
             paramLabel = "MODEL",
             description =
-                    "a published name (dit-s/8 … dit-xl/2, hdit-imagenet-256, hdit-ablation-e …), a recipe (.yaml),"
+                    "a published name (dit-s/8 … dit-xl/2, hdit-imagenet-256, hdit-ablation-e …, ddpmpp-cifar10 …), a recipe (.yaml),"
                             + " a bundle (.safetensors) or a run's folder")
     private String model;
 
@@ -137,6 +138,13 @@ final class InfoCommand implements Callable<Integer> {
                 throw new IllegalArgumentException("--size must be 1 to " + LARGEST + ", got " + size);
             }
             return NamedHDiT.named(model, size == null ? 0 : size);
+        }
+        if (model.toLowerCase(Locale.ROOT).startsWith("ddpmpp-")) {
+            if (conditioning != null || size != null) {
+                throw new IllegalArgumentException(
+                        "--conditioning and --size are not for DDPM++, whose names say the size, got " + model);
+            }
+            return DdpmPlusPlusConfig.named(model);
         }
         return dit(size == null ? DIT_SIZE : size);
     }

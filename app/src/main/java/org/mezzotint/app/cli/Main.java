@@ -31,6 +31,7 @@ import picocli.CommandLine.Spec;
             ConvertCommand.class,
             EncodeCommand.class,
             EvaluateCommand.class,
+            ExtractorCommand.class,
             StatsCommand.class,
             SweepCommand.class,
             EmaCommand.class,

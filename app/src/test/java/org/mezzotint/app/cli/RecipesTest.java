@@ -13,6 +13,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.mezzotint.io.Yaml;
+import org.mezzotint.models.DdpmPlusPlusConfig;
 import org.mezzotint.models.NamedHDiT;
 
 /** The recipes and studies in configs/ fit this version. */
@@ -28,7 +29,10 @@ class RecipesTest {
     }
 
     static List<Path> studies() {
-        return List.of(CONFIGS.resolve("studies/hdit-ablation.yaml"), CONFIGS.resolve("studies/cifar10.yaml"));
+        return List.of(
+                CONFIGS.resolve("studies/hdit-ablation.yaml"),
+                CONFIGS.resolve("studies/cifar10.yaml"),
+                CONFIGS.resolve("studies/diffit-ddpmpp.yaml"));
     }
 
     @ParameterizedTest
@@ -48,6 +52,14 @@ class RecipesTest {
     void rowEIsTheOneForImageNetAt128() {
         assertThat(Recipes.read("configs/hdit-imagenet-128.yaml", List.of()).model())
                 .isEqualTo(NamedHDiT.named("hdit-ablation-e", 0));
+    }
+
+    @Test
+    void ddpmPlusPlussRecipesHaveTheNamedNetworks() {
+        assertThat(Recipes.read("configs/ddpmpp-cifar10.yaml", List.of()).model())
+                .isEqualTo(DdpmPlusPlusConfig.named("ddpmpp-cifar10"));
+        assertThat(Recipes.read("configs/studies/ddpmpp-mini.yaml", List.of()).model())
+                .isEqualTo(DdpmPlusPlusConfig.named("ddpmpp-mini"));
     }
 
     @ParameterizedTest
