@@ -2,6 +2,7 @@ package org.mezzotint.data;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.mezzotint.io.InputException;
 
 /**
@@ -40,14 +41,17 @@ public interface PictureSet extends AutoCloseable {
     void close();
 
     /**
-     * Opens a folder or a zip of pictures (with sub-folders, in the order of their paths) or an npz file with {@code arr_0},
-     * uint8 of shape (N, H, W, 3).
+     * Opens a folder or a zip of pictures (with sub-folders, in the order of their paths), tar shards as {@link WebDataset}
+     * takes them, or an npz file with {@code arr_0}, uint8 of shape (N, H, W, 3).
      *
      * @param path what to open
      * @return to be closed by the caller
      * @throws InputException if there is nothing, or nothing usable
      */
     static PictureSet open(Path path) {
+        if (isTar(path)) {
+            return TarPictures.open(Files.exists(path) ? List.of(path) : ShardPattern.expand(path));
+        }
         if (!Files.exists(path)) {
             throw new InputException("no such file or folder: " + path);
         }
@@ -55,5 +59,15 @@ public interface PictureSet extends AutoCloseable {
             return NpzPictures.open(path);
         }
         return PictureCollection.open(path);
+    }
+
+    /**
+     * Whether a path stands for tar shards.
+     *
+     * @param path a tar, or several by braces, such as {@code train-{000..146}.tar}
+     * @return false for any other file, a folder, and nothing
+     */
+    static boolean isTar(Path path) {
+        return Files.exists(path) ? Files.isRegularFile(path) && TarShard.isTar(path) : ShardPattern.isPattern(path);
     }
 }

@@ -66,13 +66,18 @@ public final class WebDataset implements Dataset {
      * @throws InputException as {@link #open(Path, PictureOptions)}
      */
     public static WebDataset open(List<Path> shards, PictureOptions options) {
+        return new WebDataset(index(shards), options);
+    }
+
+    /** Reads all headers; says how many shards are missing before any is read. */
+    static TarIndex index(List<Path> shards) {
         List<Path> missing =
                 shards.stream().filter(shard -> !Files.exists(shard)).toList();
         if (shards.size() > 1 && !missing.isEmpty()) {
             throw new InputException(
                     missing.size() + " of " + shards.size() + " shards are missing, the first is " + missing.get(0));
         }
-        return new WebDataset(TarIndex.of(shards), options);
+        return TarIndex.of(shards);
     }
 
     @Override
@@ -124,14 +129,15 @@ public final class WebDataset implements Dataset {
         String name;
         byte[] file;
         try (TarShard tar = index.open(at)) {
-            TarShard.Member picture = picture(tar, at);
+            TarShard.Member picture = picture(index, tar, at);
             name = index.shard(at) + "/" + picture.name();
             file = tar.read(picture);
         }
         options.fit(PictureFiles.decode(name, file, options.maxPixels()), random, into, offset);
     }
 
-    private TarShard.Member picture(TarShard tar, int at) {
+    /** The picture of the sample at which a shard was opened. */
+    static TarShard.Member picture(TarIndex index, TarShard tar, int at) {
         return members(tar).values().stream()
                 .filter(member -> TarIndex.Name.of(member.name()).orElseThrow().isPicture())
                 .findFirst()
@@ -160,7 +166,7 @@ public final class WebDataset implements Dataset {
     @Override
     public String name(int at) {
         try (TarShard tar = index.open(at)) {
-            return index.shard(at) + "/" + picture(tar, at).name();
+            return index.shard(at) + "/" + picture(index, tar, at).name();
         }
     }
 

@@ -11,9 +11,11 @@ import org.mezzotint.tensor.Conditioning;
 @JsonSubTypes({
     @JsonSubTypes.Type(value = ScheduledDiffusion.class, name = "scheduled"),
     @JsonSubTypes.Type(value = PreconditionedDiffusion.class, name = "preconditioned"),
+    @JsonSubTypes.Type(value = ScoreVp.class, name = "score-vp"),
+    @JsonSubTypes.Type(value = ScoreVe.class, name = "score-ve"),
     @JsonSubTypes.Type(value = FlowMatching.class, name = "flow-matching")
 })
-public sealed interface DiffusionConfig permits ScheduledDiffusion, PreconditionedDiffusion, FlowMatching {
+public sealed interface DiffusionConfig permits ScheduledDiffusion, FramedDiffusion, FlowMatching {
     /**
      * What training minimises.
      *

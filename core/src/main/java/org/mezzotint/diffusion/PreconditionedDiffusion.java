@@ -1,8 +1,6 @@
 package org.mezzotint.diffusion;
 
 import java.util.Optional;
-import org.mezzotint.tensor.Conditioning;
-
 /**
  * Training of a network in the frame of {@link Preconditioning}, at noise levels of any density: the way of EDM
  * (arXiv:2206.00364) and HDiT (arXiv:2401.11605). The network is told σ.
@@ -16,10 +14,7 @@ import org.mezzotint.tensor.Conditioning;
  */
 public record PreconditionedDiffusion(
         double sigmaData, double sigmaMin, double sigmaMax, SigmaDensity density, SigmaWeighting weighting, int scales)
-        implements DiffusionConfig {
-    /** σ is told as ln σ/4 (arXiv:2206.00364v2, table 1); an embedding made for 0 … 999 wants larger numbers. */
-    private static final double TIMESTEPS = 1000 / 4.0;
-
+        implements FramedDiffusion {
     /** Checks the rules. */
     public PreconditionedDiffusion {
         if (density == null || weighting == null) {
@@ -35,19 +30,8 @@ public record PreconditionedDiffusion(
     }
 
     @Override
-    public SigmaDenoiser denoiser(Network network, Conditioning cond) {
-        return new Preconditioning(sigmaData).around(network, cond);
-    }
-
-    /**
-     * A noise level as a model hears it whose embedding is made for 0 … 999: 250·ln σ, our choice for models such as DiT, which
-     * the papers do not train this way.
-     *
-     * @param sigma above 0
-     * @return below 0 for σ below 1
-     */
-    public double timestep(double sigma) {
-        return TIMESTEPS * Math.log(sigma);
+    public Frame frame() {
+        return new Preconditioning(sigmaData);
     }
 
     @Override

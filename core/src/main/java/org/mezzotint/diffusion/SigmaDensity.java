@@ -15,7 +15,8 @@ import com.fasterxml.jackson.annotation.JsonTypeInfo;
     @JsonSubTypes.Type(value = SigmaDensity.VDiffusion.class, name = "v-diffusion"),
     @JsonSubTypes.Type(value = SigmaDensity.SplitLogNormal.class, name = "split-log-normal"),
     @JsonSubTypes.Type(value = SigmaDensity.Cosine.class, name = "cosine"),
-    @JsonSubTypes.Type(value = SigmaDensity.CosineInterpolated.class, name = "cosine-interpolated")
+    @JsonSubTypes.Type(value = SigmaDensity.CosineInterpolated.class, name = "cosine-interpolated"),
+    @JsonSubTypes.Type(value = SigmaDensity.Vp.class, name = "vp")
 })
 public sealed interface SigmaDensity {
     /**
@@ -210,6 +211,25 @@ public sealed interface SigmaDensity {
             double first = new Cosine(sigmaData, imageSize, low, min, max).logSnr(u);
             double second = new Cosine(sigmaData, imageSize, high, min, max).logSnr(u);
             return sigmaData * Math.exp(-(first + u * (second - first)) / 2);
+        }
+    }
+
+    /**
+     * Uniform times of the continuous VP process, from 1 at u = 0 to ε (arXiv:2206.00364v2, table 1).
+     *
+     * @param betaD β_d; usually 19.9
+     * @param betaMin β_min; usually 0.1
+     * @param epsilon first time; usually 0.00001
+     */
+    record Vp(double betaD, double betaMin, double epsilon) implements SigmaDensity {
+        /** Checks the rules. */
+        public Vp {
+            new SigmaGrid.Vp(betaD, betaMin, epsilon);
+        }
+
+        @Override
+        public double sigma(double u) {
+            return new SigmaGrid.Vp(betaD, betaMin, epsilon).at(u);
         }
     }
 }

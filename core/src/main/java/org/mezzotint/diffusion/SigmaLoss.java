@@ -13,7 +13,7 @@ import org.mezzotint.tensor.Tensors;
  * @param weighting over noise levels
  * @param scales 1 for pixels; above, low frequencies of the error's cosine transform count up to this much more
  */
-public record SigmaLoss(Preconditioning frame, SigmaWeighting weighting, int scales) {
+public record SigmaLoss(Frame frame, SigmaWeighting weighting, int scales) {
     /** Checks the rules. */
     public SigmaLoss {
         if (frame == null || weighting == null) {

@@ -1,9 +1,9 @@
 /**
  * The mathematics of diffusion: how pictures are noised, what a network predicts, and what it is trained on.
  *
- * <p>Start with {@link org.mezzotint.diffusion.DiffusionConfig}: what a network is trained to do. It has three kinds,
- * {@link org.mezzotint.diffusion.ScheduledDiffusion}, {@link org.mezzotint.diffusion.PreconditionedDiffusion} and
- * {@link org.mezzotint.diffusion.FlowMatching}. Each gives an {@link org.mezzotint.diffusion.Objective}, which training
+ * <p>Start with {@link org.mezzotint.diffusion.DiffusionConfig}: what a network is trained to do. Its kinds are
+ * {@link org.mezzotint.diffusion.ScheduledDiffusion}, {@link org.mezzotint.diffusion.FramedDiffusion} (EDM's and Score SDE's
+ * frames) and {@link org.mezzotint.diffusion.FlowMatching}. Each gives an {@link org.mezzotint.diffusion.Objective}, which training
  * minimises, and a {@link org.mezzotint.diffusion.SigmaDenoiser}, which samplers follow; a schedule also gives a
  * {@link org.mezzotint.diffusion.DiffusionChain} of numbered levels, for a {@link org.mezzotint.diffusion.Denoiser} that knows learned
  * variances.
@@ -21,6 +21,7 @@
  * {@link org.mezzotint.diffusion.Network} is a function.
  *
  * <p>Papers: DDPM arXiv:2006.11239, improved DDPM arXiv:2102.09672, DDIM arXiv:2010.02502, progressive distillation (v)
- * arXiv:2202.00512, min-SNR arXiv:2303.09556, EDM arXiv:2206.00364, HDiT arXiv:2401.11605, SiT arXiv:2401.08740, simple diffusion arXiv:2301.11093.
+ * arXiv:2202.00512, min-SNR arXiv:2303.09556, EDM arXiv:2206.00364, HDiT arXiv:2401.11605, SiT arXiv:2401.08740,
+ * Score SDE arXiv:2011.13456, simple diffusion arXiv:2301.11093.
  */
 package org.mezzotint.diffusion;

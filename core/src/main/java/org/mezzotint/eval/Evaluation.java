@@ -96,7 +96,8 @@ public record Evaluation(
      * @param reference with what the metrics need
      * @param stage hears what is being computed
      * @return value by name: {@code fid}, {@code sfid}, {@code kid}, {@code kid_deviation}, {@code is}, {@code is_deviation},
-     *     {@code precision}, {@code recall}, {@code density}, {@code coverage}
+     *     {@code precision}, {@code recall}, {@code density}, {@code coverage}; with an {@link OwnExtractor} {@code own-fd},
+     *     {@code own-kd} and so on
      * @throws InputException if the reference lacks something, the sets do not fit, or they are too small
      */
     public Map<String, Double> measure(FeatureSet generated, Reference reference, Consumer<String> stage) {
@@ -113,7 +114,7 @@ public record Evaluation(
                 }
             }
         }
-        return values;
+        return OwnExtractor.made(generated.extractor()) ? OwnExtractor.renamed(values) : values;
     }
 
     private static double frechet(Metric metric, FeatureSet generated, Reference reference) {

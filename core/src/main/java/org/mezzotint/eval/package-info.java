@@ -2,7 +2,7 @@
  * How good are generated pictures? Distances between sets of pictures, measured so that numbers can be put beside a paper's.
  *
  * <p>Start with {@link org.mezzotint.eval.Evaluation} (which numbers), {@link org.mezzotint.eval.Inception} (FID's network,
- * one {@link org.mezzotint.eval.FeatureExtractor}), {@link org.mezzotint.eval.ResizeMode} (how pictures reach it),
+ * one {@link org.mezzotint.eval.FeatureExtractor}; a user's own one is {@link org.mezzotint.eval.OwnExtractor}), {@link org.mezzotint.eval.ResizeMode} (how pictures reach it),
  * {@link org.mezzotint.eval.ReferenceStats} (files of statistics) and {@link org.mezzotint.eval.Protocol} (what a paper did).
  *
  * <pre>

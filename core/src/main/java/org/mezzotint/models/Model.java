@@ -9,7 +9,7 @@ import org.mezzotint.tensor.Precision;
 
 /** A network with its parameters, as training and sampling see it. */
 public sealed interface Model extends AutoCloseable
-        permits DiT, HDiT, DiffiT, ImageDiffiT, SimpleDiffusionUNet, UViT {
+        permits DiT, HDiT, DiffiT, ImageDiffiT, DdpmPlusPlus, SimpleDiffusionUNet, UViT {
     /**
      * What the network was built from.
      *

@@ -12,13 +12,20 @@ import org.mezzotint.models.layers.Init;
 @JsonSubTypes({
     @JsonSubTypes.Type(value = DiTConfig.class, name = "dit"),
     @JsonSubTypes.Type(value = HDiTConfig.class, name = "hdit"),
+    @JsonSubTypes.Type(value = DdpmPlusPlusConfig.class, name = "ddpmpp"),
     @JsonSubTypes.Type(value = DiffiTConfig.class, name = "diffit"),
     @JsonSubTypes.Type(value = ImageDiffiTConfig.class, name = "diffit-image"),
     @JsonSubTypes.Type(value = SimpleDiffusionUNetConfig.class, name = "simple-unet"),
     @JsonSubTypes.Type(value = UViTConfig.class, name = "uvit")
 })
 public sealed interface ModelConfig
-        permits DiTConfig, HDiTConfig, DiffiTConfig, ImageDiffiTConfig, SimpleDiffusionUNetConfig, UViTConfig {
+        permits DiTConfig,
+                HDiTConfig,
+                DiffiTConfig,
+                ImageDiffiTConfig,
+                DdpmPlusPlusConfig,
+                SimpleDiffusionUNetConfig,
+                UViTConfig {
     /**
      * Picture height H.
      *
@@ -68,6 +75,8 @@ public sealed interface ModelConfig
         TIMESTEP,
         /** The noise in units of clean pictures, above 0. */
         SIGMA,
+        /** c_noise of a frame (arXiv:2206.00364v2, table 1); without a frame the schedule's own time. */
+        NOISE,
         /** The log signal-to-noise ratio λ = −2·ln σ. */
         LOG_SNR
     }

@@ -15,9 +15,12 @@ import org.mezzotint.diffusion.FlowMatching;
 import org.mezzotint.diffusion.NoiseSchedule;
 import org.mezzotint.diffusion.PreconditionedDiffusion;
 import org.mezzotint.diffusion.ScheduledDiffusion;
+import org.mezzotint.diffusion.ScoreVe;
+import org.mezzotint.diffusion.ScoreVp;
 import org.mezzotint.io.CheckpointException;
 import org.mezzotint.io.InputException;
 import org.mezzotint.io.NearestName;
+import org.mezzotint.models.DdpmPlusPlusConfig;
 import org.mezzotint.models.DiTConfig;
 import org.mezzotint.models.DiffiTConfig;
 import org.mezzotint.models.HDiTConfig;
@@ -209,6 +212,18 @@ public final class FineTuning {
         if (trained instanceof ImageDiffiTConfig diffit) {
             return diffit.with(now.height(), now.width(), now.numClasses());
         }
+        if (trained instanceof DdpmPlusPlusConfig unet) {
+            return new DdpmPlusPlusConfig(
+                    now.height(),
+                    now.width(),
+                    unet.channels(),
+                    unet.baseWidth(),
+                    unet.levels(),
+                    unet.blocks(),
+                    unet.attention(),
+                    unet.dropout(),
+                    now.numClasses());
+        }
         HDiTConfig hdit = (HDiTConfig) trained;
         return new HDiTConfig(
                 now.height(),
@@ -232,6 +247,12 @@ public final class FineTuning {
         }
         if (trained instanceof PreconditionedDiffusion a && now instanceof PreconditionedDiffusion b) {
             return a.sigmaData() == b.sigmaData();
+        }
+        if (trained instanceof ScoreVp a && now instanceof ScoreVp b) {
+            return a.betaD() == b.betaD() && a.betaMin() == b.betaMin() && a.steps() == b.steps();
+        }
+        if (trained instanceof ScoreVe && now instanceof ScoreVe) {
+            return true;
         }
         return trained instanceof FlowMatching a
                 && now instanceof FlowMatching b

@@ -4,8 +4,8 @@ import java.util.Arrays;
 import java.util.function.DoubleUnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 import org.mezzotint.diffusion.DiffusionConfig;
+import org.mezzotint.diffusion.FramedDiffusion;
 import org.mezzotint.diffusion.Network;
-import org.mezzotint.diffusion.PreconditionedDiffusion;
 import org.mezzotint.diffusion.SigmaTimes;
 import org.mezzotint.models.Model;
 import org.mezzotint.models.layers.Tape;
@@ -13,7 +13,7 @@ import org.mezzotint.tensor.Tensors;
 
 /**
  * A model as diffusion sees it: tells the model the noise level in the way the model wants to hear it, be it a time step, σ,
- * the noise in units of clean pictures, or the log SNR.
+ * the noise in units of clean pictures, the log SNR, or what the training's frame calls c_noise.
  */
 public final class ModelNetwork {
     private final Model model;
@@ -28,13 +28,21 @@ public final class ModelNetwork {
     public ModelNetwork(Model model, DiffusionConfig diffusion) {
         this.model = model;
         SigmaTimes times = diffusion.times();
-        input = switch (model.config().timeInput()) {
-            // preconditioned diffusion tells σ itself
-            case TIMESTEP ->
-                diffusion instanceof PreconditionedDiffusion preconditioned ? preconditioned::timestep : null;
-            case SIGMA -> diffusion instanceof PreconditionedDiffusion ? null : times::sigma;
-            case LOG_SNR -> time -> -2 * Math.log(times.sigma(time));
-        };
+        DoubleUnaryOperator logSnr = time -> -2 * Math.log(times.sigma(time));
+        if (diffusion instanceof FramedDiffusion framed) { // tells σ itself
+            input = switch (model.config().timeInput()) {
+                case SIGMA -> null;
+                case TIMESTEP -> framed::timestep;
+                case NOISE -> framed.frame()::noise;
+                case LOG_SNR -> logSnr;
+            };
+        } else {
+            input = switch (model.config().timeInput()) {
+                case SIGMA -> times::sigma;
+                case TIMESTEP, NOISE -> null;
+                case LOG_SNR -> logSnr;
+            };
+        }
     }
 
     /**

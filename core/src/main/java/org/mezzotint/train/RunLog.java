@@ -211,6 +211,18 @@ public final class RunLog implements TrainListener {
     }
 
     /**
+     * Adds a number for TensorBoard, unless it is not finite.
+     *
+     * @param tag its name
+     * @param images pictures seen
+     * @param value of it
+     */
+    public void scalar(String tag, long images, double value) {
+        scalar(tag, images, value, clock.instant());
+        events.flush();
+    }
+
+    /**
      * Adds a picture for TensorBoard.
      *
      * @param tag its name

@@ -9,6 +9,8 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
@@ -64,6 +66,40 @@ class PictureSetTest {
             assertThat(set.size()).isEqualTo(3);
             assertThat(set.read(2).width()).isEqualTo(4);
         }
+    }
+
+    @Test
+    void tarShardsGiveTheSamePictures() {
+        for (int shard = 0; shard < 2; shard++) {
+            Map<String, byte[]> files = new LinkedHashMap<>();
+            for (int i = 0; i < 2; i++) {
+                files.put("x" + i + ".cls", new byte[] {'1'});
+                files.put("x" + i + ".png", TestPictures.png(3 + i, 2 + shard, i));
+            }
+            TestPictures.tar(folder.resolve("set-" + shard + ".tar"), files);
+        }
+        Path both = folder.resolve("set-{0..1}.tar");
+        assertThat(PictureSet.isTar(both)).isTrue();
+        assertThat(PictureSet.isTar(folder)).isFalse();
+        try (PictureSet set = PictureSet.open(both);
+                PictureSet one = PictureSet.open(folder.resolve("set-1.tar"))) {
+            assertThat(set.size()).isEqualTo(4);
+            for (int i = 3; i >= 0; i--) { // in their own size, in any order
+                PictureFiles.Picture picture = set.read(i);
+                assertThat(picture.width()).isEqualTo(3 + i % 2);
+                assertThat(picture.height()).isEqualTo(2 + i / 2);
+                assertThat(picture.rgb())
+                        .isEqualTo(PictureFiles.decode("x", TestPictures.png(3 + i % 2, 2 + i / 2, i % 2), 100)
+                                .rgb());
+            }
+            assertThat(one.size()).isEqualTo(2);
+            assertThat(one.fingerprint()).matches("[0-9a-f]{64}").isNotEqualTo(set.fingerprint());
+        }
+        assertThatThrownBy(() -> PictureSet.open(folder.resolve("set-{0..2}.tar")))
+                .isInstanceOf(InputException.class)
+                .hasMessageStartingWith("1 of 3 shards are missing, the first is ");
+        Path empty = TestPictures.tar(folder.resolve("empty.tar"), Map.of());
+        assertThatThrownBy(() -> PictureSet.open(empty)).isInstanceOf(InputException.class);
     }
 
     @Test

@@ -89,7 +89,9 @@ abstract class ModelContract {
                                     .toArray())
                             .view(n, hdit.extraWidth()));
         }
-        if (config() instanceof ImageDiffiTConfig diffit && diffit.augmentation()) {
+        // without a description of the warp, what reads it gets nothing to learn from
+        if (config() instanceof DdpmPlusPlusConfig
+                || config() instanceof ImageDiffiTConfig diffit && diffit.augmentation()) {
             inputs.put(
                     HDiT.AUGMENTATION,
                     Tensors.of(LongStream.range(0, 9 * n)

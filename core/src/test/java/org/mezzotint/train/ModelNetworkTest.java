@@ -21,9 +21,12 @@ import org.mezzotint.diffusion.NoiseSchedule;
 import org.mezzotint.diffusion.Parameterization;
 import org.mezzotint.diffusion.PreconditionedDiffusion;
 import org.mezzotint.diffusion.ScheduledDiffusion;
+import org.mezzotint.diffusion.ScoreVe;
+import org.mezzotint.diffusion.ScoreVp;
 import org.mezzotint.diffusion.SigmaDensity;
 import org.mezzotint.diffusion.SigmaWeighting;
 import org.mezzotint.diffusion.Variance;
+import org.mezzotint.models.DdpmPlusPlusConfig;
 import org.mezzotint.models.Downsampling;
 import org.mezzotint.models.HDiTConfig;
 import org.mezzotint.models.Model;
@@ -151,5 +154,48 @@ class ModelNetworkTest {
                         Interpolant.TRIGONOMETRIC, new FlowTime.Uniform(), 1, FlowMatching.Convention.TO_NOISE),
                 500,
                 1);
+    }
+
+    /** c_noise of EDM's, VP's and VE's column; a schedule's own time. */
+    @Test
+    void aModelOfNoiseNumbersIsToldWhatTheFrameCallsThem() {
+        double vp = (Math.sqrt(0.01 + 39.8 * Math.log(1 + 3.25 * 3.25)) - 0.1) / 19.9;
+        tellsNumbers(
+                new PreconditionedDiffusion(
+                        0.5, 0.002, 80, new SigmaDensity.LogNormal(-1.2, 1.2), new SigmaWeighting.Edm(), 1),
+                3.25,
+                Math.log(3.25) / 4);
+        tellsNumbers(ScoreVp.published(), 3.25, 999 * vp);
+        tellsNumbers(ScoreVe.published(), 3.25, Math.log(3.25 / 2));
+        tellsNumbers(scheduled(new NoiseSchedule.Linear(100)), 42, 42);
+    }
+
+    private static void tellsNumbers(DiffusionConfig diffusion, double time, double number) {
+        DdpmPlusPlusConfig config = new DdpmPlusPlusConfig(
+                4,
+                4,
+                1,
+                4,
+                List.of(new DdpmPlusPlusConfig.Level(4, false)),
+                1,
+                DdpmPlusPlusConfig.Attention.SELF,
+                0,
+                0);
+        try (Scope scope = Scope.open();
+                NoGradGuard noGrad = new NoGradGuard();
+                Rng rng = new Rng(1);
+                Init init = Init.random(1, Precision.FLOAT64, new Device("cpu"));
+                Model model = config.create(init)) {
+            model.trainable().values().forEach(rng::fillNormal);
+            Tensor x = rng.normal(ScalarType.Double, 1, 1, 4, 4);
+            double[] told = Tensors.doubles(new ModelNetwork(model, diffusion)
+                    .on(Tape.plain())
+                    .evaluate(x, Tensors.of(time), Conditioning.none()));
+            double[] direct = Tensors.doubles(model.forward(x, Tensors.of(number), Conditioning.none(), Tape.plain()));
+            double[] other =
+                    Tensors.doubles(model.forward(x, Tensors.of(number + 0.1), Conditioning.none(), Tape.plain()));
+            assertThat(told).containsExactly(direct, within(1e-8));
+            assertThat(direct).isNotEqualTo(other);
+        }
     }
 }

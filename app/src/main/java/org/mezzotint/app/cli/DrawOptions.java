@@ -96,7 +96,7 @@ final class DrawOptions {
                         "--preview-every is not for dpm-adaptive, whose steps are not known before");
             }
             task.check(sampling, source.diffusion());
-            checkMemory(config, sampling);
+            checkMemory(config, sampling, batch);
             try (Decoder decoder = source.decoder(autoencoder, device)) {
                 Pictures.Source drawing = task.source(config, decoder);
                 draw(task, source, sampling, decoder, drawing, labels, numbers, device);
@@ -143,7 +143,8 @@ final class DrawOptions {
         }
     }
 
-    private void checkMemory(ModelConfig config, SamplingConfig sampling) {
+    /** Refuses, before the weights are loaded, a batch that would not fit into memory. */
+    static void checkMemory(ModelConfig config, SamplingConfig sampling, int batch) {
         long atOnce = sampling.guidance() == 1 ? batch : 2L * batch;
         long needed = config.cost().samplingBytes(atOnce);
         Devices.availableMemory().ifPresent(free -> {

@@ -12,6 +12,7 @@ import java.util.concurrent.Callable;
 import org.mezzotint.io.Yaml;
 import org.mezzotint.models.ConvolutionCost;
 import org.mezzotint.models.Cost;
+import org.mezzotint.models.DdpmPlusPlusConfig;
 import org.mezzotint.models.DiTConfig;
 import org.mezzotint.models.ModelBundle;
 import org.mezzotint.models.ModelConfig;
@@ -46,7 +47,7 @@ final class InfoCommand implements Callable<Integer> {
             arity = "0..1",
             paramLabel = "MODEL",
             description =
-                    "a published name (dit-s/8 … dit-xl/2, hdit-imagenet-256, hdit-ablation-e …, diffit-256, diffit-cifar10 …,"
+                    "a published name (dit-s/8 … dit-xl/2, hdit-imagenet-256, hdit-ablation-e …, diffit-256, diffit-cifar10 …, ddpmpp-cifar10,"
                             + " simple-unet-128, uvit-256 …), a recipe (.yaml),"
                             + " a bundle (.safetensors) or a run's folder")
     private String model;
@@ -267,6 +268,13 @@ final class InfoCommand implements Callable<Integer> {
                         "--size and --conditioning are not for DiffiT, whose names say the" + " size, got " + model);
             }
             return NamedDiffiT.named(model);
+        }
+        if (model.toLowerCase(Locale.ROOT).startsWith("ddpmpp-")) {
+            if (conditioning != null || size != null) {
+                throw new IllegalArgumentException(
+                        "--conditioning and --size are not for DDPM++, whose names say the size, got " + model);
+            }
+            return DdpmPlusPlusConfig.named(model);
         }
         return dit(size == null ? DIT_SIZE : size);
     }

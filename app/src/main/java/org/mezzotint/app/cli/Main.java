@@ -33,6 +33,7 @@ import picocli.CommandLine.Spec;
             ConvertCommand.class,
             EncodeCommand.class,
             EvaluateCommand.class,
+            ExtractorCommand.class,
             StatsCommand.class,
             SweepCommand.class,
             EmaCommand.class,

@@ -9,8 +9,8 @@ import java.util.Optional;
 import org.bytedeco.pytorch.Device;
 import org.mezzotint.diffusion.DiffusionConfig;
 import org.mezzotint.diffusion.FlowMatching;
+import org.mezzotint.diffusion.FramedDiffusion;
 import org.mezzotint.diffusion.GuidanceSchedule;
-import org.mezzotint.diffusion.PreconditionedDiffusion;
 import org.mezzotint.diffusion.SamplingConfig;
 import org.mezzotint.diffusion.ScheduledDiffusion;
 import org.mezzotint.diffusion.SigmaGrid;
@@ -245,7 +245,7 @@ final class SamplingOptions {
                 own ? Optional.of(recipe.grid()) : Optional.empty(),
                 levels,
                 times.min(),
-                diffusion instanceof PreconditionedDiffusion ? times.max() : Math.min(times.max(), USUAL_SIGMA_MAX));
+                diffusion instanceof FramedDiffusion ? times.max() : Math.min(times.max(), USUAL_SIGMA_MAX));
         String name = usual.name();
         if (rho != null && !name.equals("karras") && !name.equals("polyexponential")) {
             throw new IllegalArgumentException("--rho is for karras and polyexponential only, got " + name);

@@ -7,7 +7,6 @@ import java.util.concurrent.Callable;
 import org.mezzotint.eval.FeatureExtractor;
 import org.mezzotint.eval.FeatureFile;
 import org.mezzotint.eval.FeatureSet;
-import org.mezzotint.eval.Inception;
 import org.mezzotint.eval.Moments;
 import org.mezzotint.eval.ReferenceStats;
 import org.mezzotint.eval.ResizeMode;
@@ -29,7 +28,7 @@ final class StatsCommand implements Callable<Integer> {
     @Parameters(
             index = "0",
             paramLabel = "PICTURES",
-            description = "folder or zip of pictures, npz with arr_0 (uint8, N×H×W×3), or a file of features")
+            description = "folder or zip of pictures, tar shards, npz with arr_0 (uint8, N×H×W×3), or a file of features")
     private Path pictures;
 
     @Parameters(index = "1", paramLabel = "OUT", description = "the npz file to write")
@@ -44,6 +43,9 @@ final class StatsCommand implements Callable<Integer> {
         ExtractorOptions.Kind kind = ExtractorOptions.kind(pictures);
         if (kind == ExtractorOptions.Kind.STATISTICS) {
             throw new InputException(pictures + " holds statistics already");
+        }
+        if (kind == ExtractorOptions.Kind.MODEL) {
+            throw new InputException(pictures + " is a model: statistics are made of pictures, draw them with sample");
         }
         try (Scope scope = Scope.open();
                 FeatureSet features =
@@ -60,10 +62,11 @@ final class StatsCommand implements Callable<Integer> {
     }
 
     private FeatureSet extracted() {
-        try (Inception network = extractor.network(ResizeMode.TENSORFLOW)) {
+        try (FeatureExtractor network = extractor.network(ResizeMode.TENSORFLOW)) {
             TreeSet<String> outputs = new TreeSet<>();
             outputs.add(FeatureExtractor.FEATURES);
             outputs.add(FeatureExtractor.SPATIAL);
+            outputs.retainAll(network.dims().keySet());
             return extractor.extract(pictures, network, outputs, false);
         }
     }

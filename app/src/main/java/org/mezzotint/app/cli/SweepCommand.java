@@ -296,9 +296,10 @@ final class SweepCommand implements Callable<Integer> {
                 "--reference",
                 reference.toString(),
                 "--metrics",
-                metrics,
-                "--resize",
-                resize));
+                metrics));
+        if (!resize.equals(TENSORFLOW)) {
+            words.addAll(List.of("--resize", resize));
+        }
         words.addAll(List.of("--cache", out.resolve("features").toString(), "--seed", seeds));
         if (weights != null) {
             words.addAll(List.of("--weights", weights.toString()));

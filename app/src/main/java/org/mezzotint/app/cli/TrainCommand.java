@@ -78,6 +78,39 @@ final class TrainCommand implements Callable<Integer> {
                     "for --init: a YAML file of new class names to old names or numbers, for those not called alike")
     private Path classMap;
 
+    @Option(
+            names = "--evaluate-every",
+            paramLabel = "N",
+            description = {
+                "measure the run now and then: after every N pictures, such as 50k, and at the end, pictures of the averaged",
+                "weights against --reference, into evaluation.csv; the training is the same with and without"
+            })
+    private String evaluateEvery;
+
+    @Option(
+            names = "--evaluate-pictures",
+            paramLabel = "N",
+            description = "how many to draw each time, of seeds from 0 (default: 1000)")
+    private Integer evaluatePictures;
+
+    @Option(
+            names = "--evaluate-metrics",
+            paramLabel = "LIST",
+            description = "out of fid, sfid, kid, is, pr, with commas (default: fid)")
+    private String evaluateMetrics;
+
+    @Option(
+            names = "--reference",
+            paramLabel = "REF",
+            description = "for --evaluate-every: as evaluate takes it, pictures, features or statistics")
+    private Path reference;
+
+    @Option(
+            names = "--weights",
+            paramLabel = "FILE",
+            description = "for --evaluate-every: the measuring network, as evaluate takes it")
+    private Path weights;
+
     @Option(names = "--resume", description = "go on with the run in --out from its newest checkpoint")
     private boolean resume;
 
@@ -97,6 +130,7 @@ final class TrainCommand implements Callable<Integer> {
         if (classMap != null && init == null) {
             throw new IllegalArgumentException("--class-map is for --init only, got " + classMap);
         }
+        Optional<EvaluationListener.Plan> evaluation = evaluation();
         Interrupts interrupts = Interrupts.handle();
         Trainer.Outcome outcome = TrainRun.run(
                 new TrainRun.Request(
@@ -106,7 +140,8 @@ final class TrainCommand implements Callable<Integer> {
                         Optional.ofNullable(init).map(path -> new TrainRun.Init(path, Optional.ofNullable(classMap))),
                         out,
                         resume,
-                        machine.open()),
+                        machine.open(),
+                        evaluation),
                 interrupts::requested,
                 console,
                 List.of(new TrainConsole(console)));
@@ -117,6 +152,25 @@ final class TrainCommand implements Callable<Integer> {
         console.println("done: look at " + out.resolve("samples") + ", draw more with: " + Terminal.command()
                 + " sample " + out + " --seeds 0-99 --out " + out.resolve("drawn"));
         return 0;
+    }
+
+    private Optional<EvaluationListener.Plan> evaluation() {
+        if (evaluateEvery == null) {
+            if (reference != null || weights != null || evaluatePictures != null || evaluateMetrics != null) {
+                throw new IllegalArgumentException("--reference, --weights, --evaluate-pictures and --evaluate-metrics are"
+                        + " for --evaluate-every only");
+            }
+            return Optional.empty();
+        }
+        if (reference == null) {
+            throw new IllegalArgumentException("--evaluate-every needs a --reference");
+        }
+        return Optional.of(new EvaluationListener.Plan(
+                Sizes.count("--evaluate-every", evaluateEvery),
+                evaluatePictures == null ? 1000 : evaluatePictures,
+                reference,
+                weights,
+                evaluateMetrics == null ? "fid" : evaluateMetrics));
     }
 
     private String again() {
@@ -140,6 +194,17 @@ final class TrainCommand implements Callable<Integer> {
         if (seed != null) {
             command.append(" --seed ").append(seed);
         }
+        append(command, "--evaluate-every", evaluateEvery);
+        append(command, "--evaluate-pictures", evaluatePictures);
+        append(command, "--evaluate-metrics", evaluateMetrics);
+        append(command, "--reference", reference);
+        append(command, "--weights", weights);
         return command.append(machine.given()) + " --out " + out + " --resume";
+    }
+
+    private static void append(StringBuilder command, String option, Object value) {
+        if (value != null) {
+            command.append(' ').append(option).append(' ').append(value);
+        }
     }
 }

@@ -42,7 +42,20 @@ final class TrainRun {
             Optional<Init> init,
             Path out,
             boolean resume,
-            Device device) {
+            Device device,
+            Optional<EvaluationListener.Plan> evaluation) {
+        /** Of a run that does not measure itself. */
+        Request(
+                TrainConfig config,
+                Optional<Path> data,
+                Optional<Path> autoencoder,
+                Optional<Init> init,
+                Path out,
+                boolean resume,
+                Device device) {
+            this(config, data, autoencoder, init, out, resume, device, Optional.empty());
+        }
+
         /** The pictures or latents to learn from; {@code unflipped} for validation. */
         Dataset open(boolean unflipped, Optional<Autoencoder> encoder) {
             DataConfig which = unflipped ? config.data().unflipped() : config.data();
@@ -119,6 +132,13 @@ final class TrainRun {
             List<TrainListener> listeners = new ArrayList<>(List.of(log));
             listeners.addAll(watchers);
             listeners.add(new PreviewListener(directory, log, decoder));
+            EvaluationListener.of(
+                            request.evaluation(),
+                            directory,
+                            log,
+                            decoder,
+                            all.latents().isEmpty() || encoder.isPresent())
+                    .ifPresent(listeners::add);
             try (state;
                     Trainer trainer = new Trainer(directory, state, split.train(), validator, listeners)) {
                 return trainer.run(stop);

@@ -124,6 +124,14 @@ class InfoCommandTest {
     }
 
     @Test
+    void ddpmPlusPlusHasNames() throws IOException {
+        assertThat(json("info", "ddpmpp-cifar10", "--json").get("parameters").longValue())
+                .isEqualTo(55_733_891);
+        Cli.run("info", "ddpmpp-cifar10", "--size", "64").fails(2, "--conditioning and --size are not for DDPM++");
+        Cli.run("info", "ddpmpp-ffhq").fails(2, "model must be one of ddpmpp-cifar10", "got ddpmpp-ffhq");
+    }
+
+    @Test
     void anUnknownModelNameIsWrongUsage() {
         Cli.run("info", "dit-z/2").fails(2, "dit-s, dit-b, dit-l or dit-xl", "got dit-z/2");
     }

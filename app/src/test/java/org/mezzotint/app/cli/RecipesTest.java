@@ -15,6 +15,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.mezzotint.io.Yaml;
+import org.mezzotint.models.DdpmPlusPlusConfig;
 import org.mezzotint.models.ModelConfig;
 import org.mezzotint.models.NamedDiffiT;
 import org.mezzotint.models.NamedHDiT;
@@ -125,6 +126,14 @@ class RecipesTest {
     void rowEIsTheOneForImageNetAt128() {
         assertThat(Recipes.read("configs/hdit-imagenet-128.yaml", List.of()).model())
                 .isEqualTo(NamedHDiT.named("hdit-ablation-e", 0));
+    }
+
+    @Test
+    void ddpmPlusPlussRecipesHaveTheNamedNetworks() {
+        assertThat(Recipes.read("configs/ddpmpp-cifar10.yaml", List.of()).model())
+                .isEqualTo(DdpmPlusPlusConfig.named("ddpmpp-cifar10"));
+        assertThat(Recipes.read("configs/studies/ddpmpp-mini.yaml", List.of()).model())
+                .isEqualTo(DdpmPlusPlusConfig.named("ddpmpp-mini"));
     }
 
     @ParameterizedTest

@@ -128,8 +128,8 @@ public abstract sealed class Tape implements AutoCloseable {
     /**
      * Runs blocks one after the other. A pass may run several stacks, each from a tensor of its own that entered.
      *
-     * @param blocks each maps a tensor to one of the same shape and may use tensors returned by {@link #enter}
-     * @param x returned by {@link #enter}
+     * @param blocks each maps a tensor to another and may use tensors returned by {@link #enter} or by this
+     * @param x returned by {@link #enter} or by this
      * @return the last block's result
      */
     public abstract Tensor through(List<UnaryOperator<Tensor>> blocks, Tensor x);
