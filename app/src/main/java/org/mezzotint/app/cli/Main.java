@@ -30,6 +30,7 @@ import picocli.CommandLine.Spec;
             LikelihoodCommand.class,
             ConvertCommand.class,
             EncodeCommand.class,
+            EncodeTextCommand.class,
             EvaluateCommand.class,
             StatsCommand.class,
             SweepCommand.class,

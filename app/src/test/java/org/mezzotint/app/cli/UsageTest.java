@@ -18,7 +18,8 @@ class UsageTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"quickstart", "train", "sample", "likelihood", "ema", "predict", "info", "bench"})
+    @ValueSource(
+            strings = {"quickstart", "train", "sample", "likelihood", "ema", "predict", "info", "bench", "encode-text"})
     void everyCommandExplainsEachOfItsOptions(String command) {
         String help = Cli.run(command, "--help").ok().out();
         assertThat(help).startsWith("Usage: mezzotint " + command);
