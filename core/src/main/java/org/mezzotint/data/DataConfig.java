@@ -10,6 +10,7 @@ import org.mezzotint.io.InputException;
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonSubTypes({
     @JsonSubTypes.Type(value = DataConfig.Shapes.class, name = "shapes"),
+    @JsonSubTypes.Type(value = DataConfig.Scenes.class, name = "scenes"),
     @JsonSubTypes.Type(value = DataConfig.Pictures.class, name = "pictures"),
     @JsonSubTypes.Type(value = DataConfig.Latents.class, name = "latents")
 })
@@ -101,6 +102,55 @@ public sealed interface DataConfig {
                 throw new IllegalArgumentException("shapes have 3 channels, the model has " + channels);
             }
             return new ShapesDataset(size, height, width, shapes, colours, seed);
+        }
+    }
+
+    /**
+     * Built-in captioned pictures of {@link ScenesDataset}.
+     *
+     * @param size number of pictures
+     * @param seed of the pictures
+     * @param part which combinations occur
+     * @param loaderThreads threads that draw ahead
+     */
+    record Scenes(int size, long seed, ScenesDataset.Part part, int loaderThreads) implements DataConfig {
+        /** Checks the rules. */
+        public Scenes {
+            checkThreads(loaderThreads);
+            if (part == null) {
+                throw new IllegalArgumentException("part must be given");
+            }
+            new ScenesDataset(size, 8, 8, seed, part).close();
+        }
+
+        /** A warped scene would belie its caption. */
+        @Override
+        public double augmentation() {
+            return 0;
+        }
+
+        /** Drawn pictures cannot be broken. */
+        @Override
+        public BatchLoader.OnBroken onBroken() {
+            return BatchLoader.OnBroken.FAIL;
+        }
+
+        @Override
+        public DataConfig unflipped() {
+            return this;
+        }
+
+        @Override
+        public Dataset open(Optional<Path> path, int height, int width, int channels) {
+            if (path.isPresent()) {
+                throw new IllegalArgumentException(
+                        "this configuration draws its own pictures (data type scenes) and takes no data set, got "
+                                + path.get());
+            }
+            if (channels != 3) {
+                throw new IllegalArgumentException("scenes have 3 channels, the model has " + channels);
+            }
+            return new ScenesDataset(size, height, width, seed, part);
         }
     }
 

@@ -94,12 +94,24 @@ public interface Dataset extends AutoCloseable {
      * The text that belongs to a picture.
      *
      * @param index which picture
-     * @return its caption, if the data set has one
+     * @return its first caption, if the data set has one
      * @throws IndexOutOfBoundsException if there is no such picture
      */
     default Optional<String> caption(int index) {
+        return captions(index).stream().findFirst();
+    }
+
+    /**
+     * All texts that belong to a picture.
+     *
+     * @param index which picture
+     * @return its captions in the data set's order; empty if it has none
+     * @throws IndexOutOfBoundsException if there is no such picture
+     * @throws org.mezzotint.io.InputException if a caption cannot be read
+     */
+    default List<String> captions(int index) {
         Objects.checkIndex(index, size());
-        return Optional.empty();
+        return List.of();
     }
 
     /**

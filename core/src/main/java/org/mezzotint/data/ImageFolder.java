@@ -13,7 +13,6 @@ import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.random.RandomGenerator;
 import org.mezzotint.io.InputException;
 
@@ -22,12 +21,15 @@ import org.mezzotint.io.InputException;
  *
  * <p>Labels come from {@code dataset.json} in the folder, as EDM writes it: {"labels": [["path", 3], …]} with every picture
  * listed, or null for none; lists of numbers in place of classes are label vectors. Or they come from {@code metadata.csv} or
- * {@code metadata.jsonl}, as Hugging Face has them: a row a picture with {@code file_name}, and perhaps {@code text} (its
- * caption) and {@code label} (a number or a name). Without such a file each sub-folder is a class, in the order of the sorted
+ * {@code metadata.jsonl}, as Hugging Face has them: a row a picture with {@code file_name}, and perhaps {@code text} or
+ * {@code caption} and {@code label} (a number or a name). Without such a file each sub-folder is a class, in the order of the sorted
  * names, and pictures may lie deeper; a folder without sub-folders has no labels, nor has one in which all pictures are called
  * like {@code 00000/img00000123.png}: EDM's dataset tool makes such folders of numbers, and pictures of one size, so that
  * another size is an error there. Hidden files and other endings are passed over, symbolic links are followed, and pictures
  * are in the order of their paths, whatever the locale.
+ *
+ * <p>Captions are that table's, or lie beside the pictures: {@code 0001.txt} beside {@code 0001.png}, UTF-8, each line that is
+ * not blank a caption. Both at once are an error.
  */
 public final class ImageFolder implements Dataset {
     private final LabelledPictures pictures;
@@ -91,8 +93,8 @@ public final class ImageFolder implements Dataset {
     }
 
     @Override
-    public Optional<String> caption(int index) {
-        return pictures.caption(index);
+    public List<String> captions(int index) {
+        return pictures.captions(index);
     }
 
     @Override

@@ -1,8 +1,11 @@
 package org.mezzotint.data;
 
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeSet;
@@ -12,18 +15,28 @@ import org.mezzotint.io.InputException;
 
 /** What a folder and a zip of pictures share: which files are pictures, their order and labels, and reading one of them. */
 final class LabelledPictures {
+    private static final String TEXT = ".txt";
+
     private final PictureSource source;
     private final PictureOptions options;
     private final List<Entry> pictures;
     private final PictureLabels labels;
+    /** The text beside each picture, null for none; empty if the labels' file has the captions, or nobody. */
+    private final Entry[] texts;
     /** Whether all must be of one size, as EDM's dataset tool makes them. */
     private final boolean oneSize;
 
     private int[] size = new int[0];
 
     private LabelledPictures(
-            PictureSource source, PictureOptions options, List<Entry> pictures, PictureLabels labels, boolean oneSize) {
+            PictureSource source,
+            PictureOptions options,
+            List<Entry> pictures,
+            PictureLabels labels,
+            Entry[] texts,
+            boolean oneSize) {
         this.source = source;
+        this.texts = texts;
         this.options = options;
         this.pictures = pictures;
         this.labels = labels;
@@ -40,7 +53,26 @@ final class LabelledPictures {
                     + ") in " + source.root() + " or its sub-folders");
         }
         boolean byTool = EdmLabels.namedByTool(pictures);
-        return new LabelledPictures(source, options, pictures, labels(source, pictures, byTool), byTool);
+        PictureLabels labels = labels(source, pictures, byTool);
+        return new LabelledPictures(source, options, pictures, labels, texts(source, pictures, labels), byTool);
+    }
+
+    private static Entry[] texts(PictureSource source, List<Entry> pictures, PictureLabels labels) {
+        Map<String, Entry> byStem = new HashMap<>();
+        source.entries().stream()
+                .filter(entry -> entry.name().endsWith(TEXT))
+                .forEach(entry -> byStem.put(stem(entry), entry));
+        Entry[] texts = pictures.stream().map(each -> byStem.get(stem(each))).toArray(Entry[]::new);
+        Optional<Entry> first = Arrays.stream(texts).filter(Objects::nonNull).findFirst();
+        if (first.isPresent() && labels.hasCaptions()) {
+            throw new InputException(source.root() + ": captions may come from the metadata or lie beside the pictures,"
+                    + " got both, such as " + first.get().name());
+        }
+        return first.isPresent() ? texts : new Entry[0];
+    }
+
+    private static String stem(Entry entry) {
+        return entry.name().substring(0, entry.name().lastIndexOf('.'));
     }
 
     /** From the one file that says so, else from the folders. */
@@ -109,8 +141,27 @@ final class LabelledPictures {
         return labels.vector(Objects.checkIndex(index, size()));
     }
 
-    Optional<String> caption(int index) {
-        return labels.caption(Objects.checkIndex(index, size()));
+    List<String> captions(int index) {
+        Objects.checkIndex(index, size());
+        if (texts.length == 0) {
+            return labels.captions(index);
+        }
+        return texts[index] == null ? List.of() : lines(texts[index]);
+    }
+
+    private List<String> lines(Entry text) {
+        String path = source.root() + "/" + text.name();
+        try {
+            if (text.bytes() > Captions.LONGEST) {
+                throw new IOException("captions must have at most " + Captions.LONGEST + " bytes, got " + text.bytes());
+            }
+            return Captions.decode(source.read(text), path)
+                    .lines()
+                    .filter(line -> !line.isBlank())
+                    .toList();
+        } catch (IOException e) {
+            throw new InputException(path + ": cannot be read: " + PictureSource.reason(e), e);
+        }
     }
 
     String name(int index) {
@@ -166,6 +217,9 @@ final class LabelledPictures {
             Entry picture = pictures.get(i);
             fingerprint.add(picture.name()).add(picture.bytes()).add(picture.checksum());
             labels.addTo(fingerprint, i);
+            if (texts.length > 0 && texts[i] != null) {
+                fingerprint.add(texts[i].name()).add(texts[i].bytes()).add(texts[i].checksum());
+            }
         }
         return fingerprint.hex();
     }

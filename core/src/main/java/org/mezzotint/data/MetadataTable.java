@@ -11,9 +11,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.dataformat.csv.CsvMapper;
 import com.fasterxml.jackson.dataformat.csv.CsvParser;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -26,15 +23,15 @@ import org.mezzotint.io.InputException;
 
 /**
  * {@code metadata.csv} or {@code metadata.jsonl} beside pictures, as Hugging Face's imagefolder has them: a row a picture with
- * {@code file_name}, and perhaps {@code text} (its caption) and {@code label} (its class, a number or a name). Other columns
- * are not used.
+ * {@code file_name}, and perhaps {@code text} or {@code caption} (a text; in JSON also a list of texts) and {@code label} (its
+ * class, a number or a name). Other columns are not used.
  */
 final class MetadataTable {
     static final String CSV = "metadata.csv";
     static final String JSONL = "metadata.jsonl";
 
     private static final String NAME = "file_name";
-    private static final String CAPTION = "text";
+    private static final List<String> CAPTION = List.of("text", "caption");
     private static final String LABEL = "label";
     private static final ObjectMapper JSON = JsonMapper.builder()
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
@@ -74,13 +71,7 @@ final class MetadataTable {
 
     private String text(PictureSource source, Entry file) {
         try {
-            String text = StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(source.read(file)))
-                    .toString();
-            return text.startsWith("\uFEFF") ? text.substring(1) : text;
-        } catch (CharacterCodingException e) {
-            throw new InputException(path + ": it is not UTF-8 text", e);
+            return Captions.decode(source.read(file), path);
         } catch (IOException e) {
             throw new InputException(path + ": cannot be read: " + PictureSource.reason(e), e);
         }
@@ -204,16 +195,23 @@ final class MetadataTable {
         return index;
     }
 
-    private String[] captions(Row[] rows) {
-        String[] captions = new String[rows.length];
-        for (int i = 0; i < rows.length; i++) {
-            JsonNode text = rows[i].fields().path(CAPTION);
-            if (!text.isTextual() && !text.isMissingNode() && !text.isNull()) {
-                throw refused(rows[i].line(), CAPTION + " must be a text, got " + text);
+    /** None at all if no row has one. */
+    private List<List<String>> captions(Row[] rows) {
+        List<List<String>> captions = new ArrayList<>();
+        for (Row row : rows) {
+            List<String> given =
+                    CAPTION.stream().filter(row.fields()::hasNonNull).toList();
+            if (given.size() > 1) {
+                throw refused(row.line(), String.join(" or ", CAPTION) + " may give the caption, got both");
             }
-            captions[i] = text.textValue();
+            captions.add(
+                    given.isEmpty()
+                            ? List.of()
+                            : Captions.texts(
+                                    row.fields().get(given.get(0)),
+                                    path + ": line " + row.line() + ": " + given.get(0)));
         }
-        return captions;
+        return captions.stream().allMatch(List::isEmpty) ? List.of() : captions;
     }
 
     private PictureLabels classes(Row[] rows) {

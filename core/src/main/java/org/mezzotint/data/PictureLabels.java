@@ -3,25 +3,23 @@ package org.mezzotint.data;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
 
-/** What is known of each picture of a collection beside its pixels: a class or a vector, and perhaps a caption. */
+/** What is known of each picture of a collection beside its pixels: a class or a vector, and perhaps captions. */
 final class PictureLabels {
     /** The largest label: so that one wrong number does not make a list of a billion class names. */
     static final int MAX_LABEL = 999_999;
 
-    private static final String[] NO_CAPTIONS = new String[0];
     private static final float[][] NO_VECTORS = new float[0][];
 
     private final List<String> classNames;
     private final int[] classes;
     private final float[][] vectors;
-    private final String[] captions;
+    private final List<List<String>> captions;
 
-    private PictureLabels(List<String> classNames, int[] classes, float[][] vectors, String[] captions) {
+    private PictureLabels(List<String> classNames, int[] classes, float[][] vectors, List<List<String>> captions) {
         this.classNames = List.copyOf(classNames);
         this.classes = classes;
         this.vectors = vectors;
@@ -29,7 +27,7 @@ final class PictureLabels {
     }
 
     static PictureLabels none(int pictures) {
-        return new PictureLabels(List.of(), new int[pictures], NO_VECTORS, NO_CAPTIONS);
+        return new PictureLabels(List.of(), new int[pictures], NO_VECTORS, List.of());
     }
 
     /** Classes by number: there are as many as the largest number says, whether or not each of them occurs. */
@@ -37,7 +35,7 @@ final class PictureLabels {
         int max = Arrays.stream(classes).max().orElse(-1);
         List<String> names =
                 IntStream.rangeClosed(0, max).mapToObj(Integer::toString).toList();
-        return new PictureLabels(names, classes, NO_VECTORS, NO_CAPTIONS);
+        return new PictureLabels(names, classes, NO_VECTORS, List.of());
     }
 
     /** Classes by name: the number of one is its position among the sorted names, as in torchvision's ImageFolder. */
@@ -45,16 +43,16 @@ final class PictureLabels {
         Map<String, Integer> number = new TreeMap<>();
         new TreeSet<>(nameOfPicture).forEach(name -> number.put(name, number.size()));
         int[] classes = nameOfPicture.stream().mapToInt(number::get).toArray();
-        return new PictureLabels(List.copyOf(number.keySet()), classes, NO_VECTORS, NO_CAPTIONS);
+        return new PictureLabels(List.copyOf(number.keySet()), classes, NO_VECTORS, List.of());
     }
 
     /** A vector a picture, all of one length. */
     static PictureLabels vectors(float[][] vectors) {
-        return new PictureLabels(List.of(), new int[vectors.length], vectors, NO_CAPTIONS);
+        return new PictureLabels(List.of(), new int[vectors.length], vectors, List.of());
     }
 
-    /** The same with captions; null for a picture without one. */
-    PictureLabels withCaptions(String[] captions) {
+    /** The same with the captions of every picture, none for some; or without any. */
+    PictureLabels withCaptions(List<List<String>> captions) {
         return new PictureLabels(classNames, classes, vectors, captions);
     }
 
@@ -83,8 +81,12 @@ final class PictureLabels {
         return oneHot;
     }
 
-    Optional<String> caption(int index) {
-        return captions.length == 0 ? Optional.empty() : Optional.ofNullable(captions[index]);
+    boolean hasCaptions() {
+        return !captions.isEmpty();
+    }
+
+    List<String> captions(int index) {
+        return captions.isEmpty() ? List.of() : captions.get(index);
     }
 
     void addTo(Fingerprint fingerprint, int index) {
@@ -94,6 +96,6 @@ final class PictureLabels {
                 fingerprint.add(Float.floatToIntBits(value));
             }
         }
-        caption(index).ifPresent(fingerprint::add);
+        captions(index).forEach(fingerprint::add);
     }
 }

@@ -28,7 +28,7 @@ public final class ShapesDataset implements Dataset {
     private final List<String> classNames;
 
     /** In drawing coordinates: the centre is (0, 0), the bounding box is [-1, 1]², y points down. */
-    private enum Shape {
+    enum Shape {
         CIRCLE,
         SQUARE,
         TRIANGLE,
@@ -46,7 +46,7 @@ public final class ShapesDataset implements Dataset {
         }
     }
 
-    private enum Colour {
+    enum Colour {
         RED(1, 0, 0),
         GREEN(0, 1, 0),
         BLUE(0, 0, 1),
@@ -144,6 +144,12 @@ public final class ShapesDataset implements Dataset {
         return Objects.checkIndex(index, size) % classNames.size();
     }
 
+    /** One: "a red circle". */
+    @Override
+    public List<String> captions(int index) {
+        return List.of("a " + classNames.get((int) label(index)));
+    }
+
     /** {@inheritDoc} Nothing is augmented: {@code random} is not used. */
     @Override
     public void read(int index, RandomGenerator random, float[] into, int offset) {
@@ -166,7 +172,7 @@ public final class ShapesDataset implements Dataset {
     }
 
     /** The share of the pixel whose upper left corner is (x, y), relative to the centre, that lies inside the shape. */
-    private static double coverage(Shape shape, double x, double y, double extent) {
+    static double coverage(Shape shape, double x, double y, double extent) {
         if (Math.max(Math.abs(x + 0.5), Math.abs(y + 0.5)) > extent + 1) {
             return 0;
         }
@@ -201,15 +207,24 @@ public final class ShapesDataset implements Dataset {
     @Override
     public void close() {}
 
-    private static double between(double low, double high, RandomGenerator random) {
+    static double between(double low, double high, RandomGenerator random) {
         return low + (high - low) * random.nextDouble();
     }
 
-    private static String lowerCase(Enum<?> value) {
+    static <E extends Enum<E>> E named(List<E> values, String name) {
+        for (E value : values) {
+            if (lowerCase(value).equals(name)) {
+                return value;
+            }
+        }
+        throw new IllegalArgumentException("there is no " + name);
+    }
+
+    static String lowerCase(Enum<?> value) {
         return value.name().toLowerCase(Locale.ROOT);
     }
 
-    private static int checkRange(String name, int value, int min, int max) {
+    static int checkRange(String name, int value, int min, int max) {
         if (value < min || value > max) {
             throw new IllegalArgumentException(name + " must be " + min + " to " + max + ", got " + value);
         }

@@ -119,8 +119,8 @@ public final class Subset implements Dataset {
     }
 
     @Override
-    public Optional<String> caption(int index) {
-        return base.caption(indices[index]);
+    public List<String> captions(int index) {
+        return base.captions(indices[index]);
     }
 
     @Override

@@ -1,6 +1,5 @@
 package org.mezzotint.data;
 
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -18,8 +17,9 @@ import org.mezzotint.io.InputException;
  *
  * <p>Consecutive members whose names are equal up to the first dot of the last part make a sample: {@code a/0001.jpg},
  * {@code a/0001.cls}, {@code a/0001.txt}. What follows that dot says what a member is: {@code jpg jpeg png webp bmp gif} the
- * picture, of which each sample has one; {@code cls} the class, a whole number in text; {@code txt} the caption, UTF-8. Others,
- * such as {@code json} or {@code seg.png}, are given by {@link #bytes}. Hidden files, links, folders and names that lead outside
+ * picture, of which each sample has one; {@code cls} the class, a whole number in text; {@code txt} the caption, UTF-8, or else
+ * {@code json} an object whose {@code caption} is a text or a list of texts. Others, such as {@code seg.png}, are given by
+ * {@link #bytes}. Hidden files, links, folders and names that lead outside
  * are passed over. If some samples have a class, one without it cannot be read: under {@link BatchLoader.OnBroken#SKIP} it
  * is passed over like a broken picture, and no label moves to another picture.
  *
@@ -30,7 +30,8 @@ import org.mezzotint.io.InputException;
  * at any picture with the same bits. The price: shards must be plain files on a disk that reads small pieces well.
  */
 public final class WebDataset implements Dataset {
-    private static final String CAPTION = "txt";
+    private static final String TEXT = "txt";
+    private static final String JSON = "json";
 
     private final TarIndex index;
     private final PictureOptions options;
@@ -202,12 +203,26 @@ public final class WebDataset implements Dataset {
         }
     }
 
-    /** The member {@code txt}, as it is. */
+    /** The member {@code txt} as it is, else {@code caption} of the member {@code json}. */
     @Override
-    public Optional<String> caption(int at) {
-        return extensions(at).contains(CAPTION)
-                ? Optional.of(new String(bytes(at, CAPTION), StandardCharsets.UTF_8))
-                : Optional.empty();
+    public List<String> captions(int at) {
+        try (TarShard tar = index.open(at)) {
+            Map<String, TarShard.Member> members = members(tar);
+            TarShard.Member text = members.getOrDefault(TEXT, members.get(JSON));
+            if (text == null) {
+                return List.of();
+            }
+            String path = index.shard(at) + "/" + text.name();
+            if (text.bytes() > Captions.LONGEST) {
+                throw new InputException(
+                        path + ": a caption must have at most " + Captions.LONGEST + " bytes, got " + text.bytes());
+            }
+            String content = Captions.decode(tar.read(text), path);
+            if (!members.containsKey(TEXT)) {
+                return Captions.ofJson(content, path);
+            }
+            return content.isBlank() ? List.of() : List.of(content);
+        }
     }
 
     @Override

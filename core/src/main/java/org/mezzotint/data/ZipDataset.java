@@ -8,7 +8,6 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.TreeSet;
 import java.util.random.RandomGenerator;
 import java.util.zip.CRC32;
@@ -91,8 +90,8 @@ public final class ZipDataset implements Dataset {
     }
 
     @Override
-    public Optional<String> caption(int index) {
-        return pictures.caption(index);
+    public List<String> captions(int index) {
+        return pictures.captions(index);
     }
 
     @Override

@@ -1,8 +1,10 @@
 package org.mezzotint.tensor;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.OptionalLong;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Device;
@@ -109,6 +111,28 @@ public final class Devices {
                     .mapToLong(words -> Long.parseLong(words[1]))
                     .findFirst()
                     .orElse(-1);
+        }
+    }
+
+    /**
+     * Whether matrix products in bfloat16 are faster than in float32: on a GPU, or a processor with instructions for them.
+     *
+     * @param device where they would run
+     * @return false where the operating system does not tell
+     */
+    public static boolean fastBfloat16(Device device) {
+        return !device.is_cpu() || fastBfloat16(Path.of("/proc/cpuinfo"));
+    }
+
+    static boolean fastBfloat16(Path cpuinfo) {
+        try (Stream<String> lines = Files.lines(cpuinfo)) {
+            return lines.filter(line -> line.startsWith("flags"))
+                    .findFirst()
+                    .map(line -> List.of(line.split("\\s+", -1)))
+                    .map(flags -> flags.contains("avx512_bf16") || flags.contains("amx_bf16"))
+                    .orElse(false);
+        } catch (IOException | UncheckedIOException notLinux) {
+            return false;
         }
     }
 

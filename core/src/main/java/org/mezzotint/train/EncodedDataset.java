@@ -81,6 +81,11 @@ public final class EncodedDataset implements Dataset {
 
     /** A sample of the posterior; its numbers are drawn after those of the pictures' own augmentation. */
     @Override
+    public List<String> captions(int index) {
+        return pictures.captions(index);
+    }
+
+    @Override
     public void read(int index, RandomGenerator random, float[] into, int offset) {
         float[] pixels = new float[pictures.channels() * pictures.height() * pictures.width()];
         pictures.read(index, random, pixels, 0);

@@ -2,6 +2,7 @@ package org.mezzotint.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -267,11 +268,81 @@ abstract class PictureCollectionContract extends DatasetContract {
                 text("{\"file_name\": \"b.png\", \"label\": 1}\n{\"file_name\": \"sub/a.png\", \"label\": \"1\"} 3"));
         refused(json, "/metadata.jsonl: line 2: not valid JSON");
         json.put("metadata.jsonl", text("{\"file_name\": \"b.png\", \"text\": 3}\n{\"file_name\": \"sub/a.png\"}"));
-        refused(json, "line 1: text must be a text, got 3");
+        refused(json, "line 1: text must be a text or a list of texts, got 3");
         json.put("metadata.jsonl", text("[]"));
         refused(json, "line 1: must be a JSON object");
         json.put("metadata.jsonl", text("{\"file_name\": 3}"));
         refused(json, "line 1: file_name must be a path, got 3");
+    }
+
+    @Test
+    void captionsMayBeSeveralInATable() {
+        String rows = "{\"file_name\": \"b.png\", \"text\": [\"one\", \" \", \"two\"]}\n"
+                + "{\"file_name\": \"sub/a.png\", \"caption\": \"three\"}";
+        try (Dataset dataset = openWithTable("metadata.jsonl", rows)) {
+            assertThat(dataset.captions(0)).containsExactly("one", "two");
+            assertThat(dataset.captions(1)).containsExactly("three");
+            assertThat(dataset.caption(0)).contains("one");
+            assertThat(new Subset(dataset, 1).captions(0)).containsExactly("three");
+            assertThat(Captions.of(dataset).count()).isEqualTo(3);
+        }
+        Map<String, byte[]> files = pictures("b.png", "sub/a.png");
+        files.put("metadata.csv", text("file_name,text,caption\nb.png,x,y\nsub/a.png,x,\n"));
+        refused(files, "/metadata.csv: line 2: text or caption may give the caption, got both");
+        files.remove("metadata.csv");
+        files.put("metadata.jsonl", text("{\"file_name\": \"b.png\", \"text\": [3]}\n{\"file_name\": \"sub/a.png\"}"));
+        refused(files, "line 1: text must be a text or a list of texts, got [3]");
+    }
+
+    @Test
+    void aTextBesideAPictureHoldsACaptionALine() {
+        Map<String, byte[]> files = pictures("x/b.png", "y/a.v2.png", "y/c.png");
+        files.put("x/b.txt", text("\uFEFFfirst\r\n\n  \nsecond\n"));
+        files.put("y/a.v2.txt", text("ü"));
+        files.put("y/a.txt", text("of no picture"));
+        String before;
+        try (Dataset dataset = open(files)) {
+            assertThat(dataset.captions(0)).containsExactly("first", "second");
+            assertThat(dataset.captions(1)).containsExactly("ü");
+            assertThat(dataset.captions(2)).isEmpty();
+            assertThat(dataset.caption(2)).isEmpty();
+            assertThat(dataset.classNames()).containsExactly("x", "y");
+            assertThatThrownBy(() -> Captions.of(dataset))
+                    .isInstanceOf(InputException.class)
+                    .hasMessageMatching("1 of 3 pictures have no caption, the first is .*y/c.png");
+            before = dataset.fingerprint();
+        }
+        files.put("y/c.txt", text("third"));
+        String captions;
+        try (Dataset dataset = open(files)) {
+            assertThat(dataset.fingerprint()).isNotEqualTo(before);
+            assertThat(Captions.of(dataset).count()).isEqualTo(4);
+            captions = Captions.of(dataset).fingerprint();
+        }
+        files.put("y/c.txt", text("thirt"));
+        try (Dataset dataset = open(files)) {
+            assertThat(Captions.of(dataset).fingerprint()).isNotEqualTo(captions);
+        }
+        files.put("y/c.txt", new byte[] {(byte) 0xC3});
+        try (Dataset dataset = open(files)) {
+            assertThatThrownBy(() -> dataset.captions(2)).hasMessageEndingWith("y/c.txt: it is not UTF-8 text");
+        }
+        files.put("y/c.txt", new byte[(1 << 20) + 1]);
+        try (Dataset dataset = open(files)) {
+            assertThatThrownBy(() -> dataset.captions(2)).hasMessageContaining("must have at most 1048576 bytes");
+        }
+    }
+
+    @Test
+    void captionsComeFromOnePlace() {
+        Map<String, byte[]> files = pictures("a.png");
+        files.put("a.txt", text("beside"));
+        files.put("metadata.csv", text("file_name,text\na.png,in the table\n"));
+        refused(files, "captions may come from the metadata or lie beside the pictures, got both, such as a.txt");
+        files.put("metadata.csv", text("file_name,label\na.png,1\n"));
+        try (Dataset dataset = open(files)) {
+            assertThat(dataset.caption(0)).contains("beside");
+        }
     }
 
     @Test

@@ -144,6 +144,33 @@ class WebDatasetTest extends DatasetContract {
     }
 
     @Test
+    void captionsAreTheTextOrOfTheJson() {
+        Map<String, byte[]> files = new LinkedHashMap<>();
+        files.put("a.png", TestPictures.png(9, 7, 1));
+        files.put("a.json", text("{\"caption\": \"of the json\", \"width\": 9}"));
+        files.put("a.txt", text("of the text\nin two lines"));
+        files.put("b.png", TestPictures.png(9, 7, 2));
+        files.put("b.json", text("{\"caption\": [\"one\", \"\", \"two\"]}"));
+        files.put("c.png", TestPictures.png(9, 7, 3));
+        files.put("c.json", text("{\"width\": 9}"));
+        files.put("d.png", TestPictures.png(9, 7, 4));
+        files.put("d.json", text("{\"caption\": 3}"));
+        files.put("e.png", TestPictures.png(9, 7, 5));
+        files.put("e.json", text("{"));
+        try (Dataset dataset = open(tar("captions.tar", files))) {
+            assertThat(dataset.captions(0)).containsExactly("of the text\nin two lines");
+            assertThat(dataset.captions(1)).containsExactly("one", "two");
+            assertThat(dataset.captions(2)).isEmpty();
+            assertThatExceptionOfType(InputException.class)
+                    .isThrownBy(() -> dataset.captions(3))
+                    .withMessageEndingWith("captions.tar/d.json: caption must be a text or a list of texts, got 3");
+            assertThatExceptionOfType(InputException.class)
+                    .isThrownBy(() -> dataset.captions(4))
+                    .withMessageContaining("captions.tar/e.json: not valid JSON: ");
+        }
+    }
+
+    @Test
     void membersThatAreNoPictureCanBeReadToo() {
         Map<String, byte[]> files = new LinkedHashMap<>();
         files.put("./dir.v1/a.json", text("{}"));

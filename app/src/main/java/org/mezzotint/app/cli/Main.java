@@ -32,6 +32,7 @@ import picocli.CommandLine.Spec;
             LikelihoodCommand.class,
             ConvertCommand.class,
             EncodeCommand.class,
+            EncodeTextCommand.class,
             EvaluateCommand.class,
             ExtractorCommand.class,
             StatsCommand.class,

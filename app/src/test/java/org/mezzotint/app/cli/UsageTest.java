@@ -20,7 +20,17 @@ class UsageTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "quickstart", "train", "sample", "attention", "likelihood", "ema", "predict", "plot", "info", "bench"
+                "quickstart",
+                "train",
+                "sample",
+                "attention",
+                "likelihood",
+                "encode-text",
+                "ema",
+                "predict",
+                "plot",
+                "info",
+                "bench"
             })
     void everyCommandExplainsEachOfItsOptions(String command) {
         String help = Cli.run(command, "--help").ok().out();
