@@ -62,7 +62,8 @@ public final class SideBySide implements Callable<Integer> {
     @Option(
             names = "--model",
             paramLabel = "NAME",
-            description = "dit-s/2, hdit, diffit, diffit-cifar10 with --size 32, simple-unet or uvit (default: dit-s/2)")
+            description =
+                    "dit-s/2, hdit, diffit, diffit-cifar10 with --size 32, simple-unet or uvit (default: dit-s/2)")
     private String model = "dit-s/2";
 
     @Option(names = "--size", paramLabel = "PIXELS", description = "side of the picture (default: 256)")

@@ -1,6 +1,7 @@
 package org.mezzotint.diffusion;
 
 import java.util.Optional;
+
 /**
  * Training of a network in the frame of {@link Preconditioning}, at noise levels of any density: the way of EDM
  * (arXiv:2206.00364) and HDiT (arXiv:2401.11605). The network is told σ.

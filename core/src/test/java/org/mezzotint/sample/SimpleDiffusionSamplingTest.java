@@ -175,8 +175,7 @@ class SimpleDiffusionSamplingTest {
      */
     @ParameterizedTest
     @MethodSource("everySolver")
-    void everySolverDrawsTheDataAlongTheseSchedules(
-            NoiseSchedule schedule, SamplingConfig.Solver solver, int steps) {
+    void everySolverDrawsTheDataAlongTheseSchedules(NoiseSchedule schedule, SamplingConfig.Solver solver, int steps) {
         try (Scope scope = Scope.open()) {
             double[] x = Tensors.doubles(sampler(schedule, solver, wantsLevelsOfItsOwn(solver) ? 60 : steps)
                     .draw(LongStream.range(0, 4).toArray(), new long[0], PictureSampler.Watch.NONE));

@@ -243,40 +243,47 @@ final class InfoCommand implements Callable<Integer> {
                 return bundle.config();
             }
         }
-        String name = model.toLowerCase(Locale.ROOT);
-        boolean diffit = NamedImageDiffiT.names().contains(name);
-        if (diffit || name.startsWith("hdit-")) {
-            if (conditioning != null) {
-                throw new IllegalArgumentException("--conditioning is for DiT only, got " + model);
-            }
-            if (size != null && (size < 1 || size > LARGEST)) {
-                throw new IllegalArgumentException("--size must be 1 to " + LARGEST + ", got " + size);
-            }
-            int side = size == null ? 0 : size;
-            return diffit ? NamedImageDiffiT.named(name, side) : NamedHDiT.named(name, side);
+        return named(model.toLowerCase(Locale.ROOT));
+    }
+
+    /** A published name, whose beginning says of which family. */
+    private ModelConfig named(String name) {
+        if (NamedImageDiffiT.names().contains(name)) {
+            return NamedImageDiffiT.named(name, side());
         }
-        if (model.toLowerCase(Locale.ROOT).matches("(simple-unet|uvit).*")) {
-            if (conditioning != null || size != null) {
-                throw new IllegalArgumentException(
-                        "--size and --conditioning are not for " + model + ", whose name says its size");
-            }
-            return NamedSimpleDiffusion.named(model);
+        if (name.startsWith("hdit-")) {
+            return NamedHDiT.named(name, side());
         }
-        if (model.toLowerCase(Locale.ROOT).startsWith("diffit-")) {
-            if (conditioning != null || size != null) {
-                throw new IllegalArgumentException(
-                        "--size and --conditioning are not for DiffiT, whose names say the" + " size, got " + model);
-            }
+        if (name.startsWith("diffit-")) {
+            sizeIsInTheName();
             return NamedDiffiT.named(model);
         }
-        if (model.toLowerCase(Locale.ROOT).startsWith("ddpmpp-")) {
-            if (conditioning != null || size != null) {
-                throw new IllegalArgumentException(
-                        "--conditioning and --size are not for DDPM++, whose names say the size, got " + model);
-            }
+        if (name.startsWith("ddpmpp-")) {
+            sizeIsInTheName();
             return DdpmPlusPlusConfig.named(model);
         }
+        if (name.startsWith("simple-unet") || name.startsWith("uvit")) {
+            sizeIsInTheName();
+            return NamedSimpleDiffusion.named(model);
+        }
         return dit(size == null ? DIT_SIZE : size);
+    }
+
+    private int side() {
+        if (conditioning != null) {
+            throw new IllegalArgumentException("--conditioning is for DiT only, got " + model);
+        }
+        if (size != null && (size < 1 || size > LARGEST)) {
+            throw new IllegalArgumentException("--size must be 1 to " + LARGEST + ", got " + size);
+        }
+        return size == null ? 0 : size;
+    }
+
+    private void sizeIsInTheName() {
+        if (conditioning != null || size != null) {
+            throw new IllegalArgumentException(
+                    "--size and --conditioning are not for " + model + ", whose name says its size");
+        }
     }
 
     private ModelConfig dit(int size) {

@@ -50,7 +50,9 @@ class BenchTest {
     @Test
     void anUnknownModelOrASizeThatDoesNotFitIsWrongUsage() {
         Cli.run("bench", "--model", "unet")
-                .fails(2, "--model must be one of dit-s/2, dit-pixels, hdit, diffit, diffit-cifar10, simple-unet, uvit, got unet");
+                .fails(
+                        2,
+                        "--model must be one of dit-s/2, dit-pixels, hdit, diffit, diffit-cifar10, simple-unet, uvit, got unet");
         Cli.run("bench", "--model", "uvit", "--size", "96")
                 .fails(2, "--size must be 64, 128, 256, 512 or 1024, got 96");
         Cli.run("bench", "--model", "hdit", "--size", "96")

@@ -55,7 +55,9 @@ class DdpmPlusPlusCommandsTest {
     void veTrainsAndDrawsAlongItsOwnLevels() {
         Path ve = folder.resolve("ve");
         Cli.run("train", TINY, "--out", ve, "--set", VE).ok();
-        assertThat(Cli.run("sample", ve, "--seeds", "0-1", "--out", folder.resolve("drawn")).ok().out())
+        assertThat(Cli.run("sample", ve, "--seeds", "0-1", "--out", folder.resolve("drawn"))
+                        .ok()
+                        .out())
                 .contains("wrote 2 pictures");
     }
 

@@ -68,7 +68,7 @@ class InfoCommandTest {
                 .isEqualTo(11428);
         assertThat(Cli.run("info", "diffit-512").ok().out())
                 .contains("562,382,816", "524.4", "a picture", "456.7", "without attention's products");
-        Cli.run("info", "diffit-256", "--size", "512").fails(2, "--size and --conditioning are not for DiffiT");
+        Cli.run("info", "diffit-256", "--size", "512").fails(2, "--size and --conditioning are not for diffit-256");
         Cli.run("info", "diffit-1024").fails(2, "unknown model diffit-1024");
     }
 
@@ -127,7 +127,7 @@ class InfoCommandTest {
     void ddpmPlusPlusHasNames() throws IOException {
         assertThat(json("info", "ddpmpp-cifar10", "--json").get("parameters").longValue())
                 .isEqualTo(55_733_891);
-        Cli.run("info", "ddpmpp-cifar10", "--size", "64").fails(2, "--conditioning and --size are not for DDPM++");
+        Cli.run("info", "ddpmpp-cifar10", "--size", "64").fails(2, "--size and --conditioning are not for ddpmpp-cifar10");
         Cli.run("info", "ddpmpp-ffhq").fails(2, "model must be one of ddpmpp-cifar10", "got ddpmpp-ffhq");
     }
 
