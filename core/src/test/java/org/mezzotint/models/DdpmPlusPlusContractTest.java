@@ -11,7 +11,10 @@ class DdpmPlusPlusContractTest {
         @Override
         ModelConfig config() {
             return new DdpmPlusPlusConfig(
-                    8, 12, 3, 4,
+                    8,
+                    12,
+                    3,
+                    4,
                     List.of(new Level(8, false), new Level(16, true), new Level(12, false)),
                     2,
                     Attention.SELF,

@@ -108,8 +108,12 @@ final class EvaluateCommand implements Callable<Integer> {
     @Option(names = "--guidance", paramLabel = "TEXT", description = "with which guidance, likewise")
     private String guidance = EvaluationResult.NOT_STATED;
 
-    @Option(names = "--seed", paramLabel = "TEXT", description = "from which seeds, likewise; for a model a picture each, such as 0-9999 (default: as many as the"
-                    + " protocol wants, from 0)")
+    @Option(
+            names = "--seed",
+            paramLabel = "TEXT",
+            description =
+                    "from which seeds, likewise; for a model a picture each, such as 0-9999 (default: as many as the"
+                            + " protocol wants, from 0)")
     private String seed = EvaluationResult.NOT_STATED;
 
     @Option(names = "--autoencoder", paramLabel = "PATH", description = Autoencoders.DESCRIPTION)

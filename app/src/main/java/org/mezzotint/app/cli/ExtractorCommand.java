@@ -77,8 +77,8 @@ final class ExtractorCommand implements Callable<Integer> {
             }
             Subset.Split split = Subset.split(all, Math.min(LARGEST_TEST, all.size() / 10));
             try (Progress progress = new Progress("extractor", "pictures", 0, training.images());
-                    OwnExtractor network =
-                            training.train(split.train(), done -> progress.show(done, "of the classifier's training"))) {
+                    OwnExtractor network = training.train(
+                            split.train(), done -> progress.show(done, "of the classifier's training"))) {
                 double accuracy = OwnExtractorTraining.accuracy(network, split.validation());
                 network.write(out, facts(all, training, accuracy));
                 System.out.printf(

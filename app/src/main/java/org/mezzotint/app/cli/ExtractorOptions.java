@@ -101,9 +101,7 @@ final class ExtractorOptions {
 
     private static boolean isModel(Path path) {
         if (Files.isDirectory(path)) {
-            return isRun(path)
-                    || Files.isRegularFile(path.resolve(TrainState.MODEL_FILE))
-                    || DiffusersFolder.is(path);
+            return isRun(path) || Files.isRegularFile(path.resolve(TrainState.MODEL_FILE)) || DiffusersFolder.is(path);
         }
         if (!path.toString().toLowerCase(Locale.ROOT).endsWith(".safetensors")) {
             return false;
@@ -167,8 +165,7 @@ final class ExtractorOptions {
     /** Vectors of pictures; says how far it is unless it must be quiet. */
     FeatureSet extract(Path path, FeatureExtractor network, Set<String> outputs, boolean quiet) {
         try (PictureSet pictures = PictureSet.open(path)) {
-            return extract(
-                    pictures, "of " + path.getFileName(), network, outputs, Optional.ofNullable(cache), quiet);
+            return extract(pictures, "of " + path.getFileName(), network, outputs, Optional.ofNullable(cache), quiet);
         }
     }
 
@@ -184,8 +181,7 @@ final class ExtractorOptions {
             return Extraction.run(pictures, network, outputs, batch, kept, done -> {});
         }
         try (Progress progress = new Progress("features", "pictures", 0, pictures.size())) {
-            return Extraction.run(
-                    pictures, network, outputs, batch, kept, done -> progress.show(done, words));
+            return Extraction.run(pictures, network, outputs, batch, kept, done -> progress.show(done, words));
         }
     }
 }

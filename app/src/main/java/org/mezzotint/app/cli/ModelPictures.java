@@ -101,8 +101,8 @@ final class ModelPictures implements PictureSet {
                 request.sampling(),
                 request.seeds(),
                 batch));
-        Path folder = request.cache()
-                .resolve("drawn-" + UUID.nameUUIDFromBytes(drawing.getBytes(StandardCharsets.UTF_8)));
+        Path folder =
+                request.cache().resolve("drawn-" + UUID.nameUUIDFromBytes(drawing.getBytes(StandardCharsets.UTF_8)));
         try {
             Files.createDirectories(folder);
         } catch (IOException e) {

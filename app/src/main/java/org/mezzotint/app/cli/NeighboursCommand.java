@@ -37,7 +37,10 @@ import picocli.CommandLine.Parameters;
 final class NeighboursCommand implements Callable<Integer> {
     private static final int WHITE = 255;
 
-    @Parameters(index = "0", paramLabel = "PICTURES", description = "folder, zip, tar or npz of drawn pictures of one size")
+    @Parameters(
+            index = "0",
+            paramLabel = "PICTURES",
+            description = "folder, zip, tar or npz of drawn pictures of one size")
     private Path pictures;
 
     @Option(

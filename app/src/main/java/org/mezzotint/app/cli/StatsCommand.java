@@ -28,7 +28,8 @@ final class StatsCommand implements Callable<Integer> {
     @Parameters(
             index = "0",
             paramLabel = "PICTURES",
-            description = "folder or zip of pictures, tar shards, npz with arr_0 (uint8, N×H×W×3), or a file of features")
+            description =
+                    "folder or zip of pictures, tar shards, npz with arr_0 (uint8, N×H×W×3), or a file of features")
     private Path pictures;
 
     @Parameters(index = "1", paramLabel = "OUT", description = "the npz file to write")

@@ -288,12 +288,8 @@ final class SweepCommand implements Callable<Integer> {
             }
         }
         EvaluateCommand command = new EvaluateCommand();
-        List<String> words = new ArrayList<>(List.of(
-                pictures(cell).toString(),
-                "--reference",
-                reference.toString(),
-                "--metrics",
-                metrics));
+        List<String> words = new ArrayList<>(
+                List.of(pictures(cell).toString(), "--reference", reference.toString(), "--metrics", metrics));
         if (!resize.equals(TENSORFLOW)) {
             words.addAll(List.of("--resize", resize));
         }

@@ -157,8 +157,9 @@ final class TrainCommand implements Callable<Integer> {
     private Optional<EvaluationListener.Plan> evaluation() {
         if (evaluateEvery == null) {
             if (reference != null || weights != null || evaluatePictures != null || evaluateMetrics != null) {
-                throw new IllegalArgumentException("--reference, --weights, --evaluate-pictures and --evaluate-metrics are"
-                        + " for --evaluate-every only");
+                throw new IllegalArgumentException(
+                        "--reference, --weights, --evaluate-pictures and --evaluate-metrics are"
+                                + " for --evaluate-every only");
             }
             return Optional.empty();
         }

@@ -43,7 +43,7 @@ class DdpmPlusPlusCommandsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"euler", "dpmpp-3m-sde", "lms", "ddim", "dpm-adaptive"})
+    @ValueSource(strings = {"euler", "dpmpp-3m-sde", "lms", "ddim", "dpm-fast", "dpm-adaptive"})
     void otherSolversDrawToo(String solver) {
         Path out = folder.resolve("drawn.npz");
         Cli.run("sample", run, "--seeds", "0-3", "--solver", solver, "--steps", "4", "--out", out)
@@ -55,7 +55,9 @@ class DdpmPlusPlusCommandsTest {
     void veTrainsAndDrawsAlongItsOwnLevels() {
         Path ve = folder.resolve("ve");
         Cli.run("train", TINY, "--out", ve, "--set", VE).ok();
-        assertThat(Cli.run("sample", ve, "--seeds", "0-1", "--out", folder.resolve("drawn")).ok().out())
+        assertThat(Cli.run("sample", ve, "--seeds", "0-1", "--out", folder.resolve("drawn"))
+                        .ok()
+                        .out())
                 .contains("wrote 2 pictures");
     }
 

@@ -33,7 +33,10 @@ class OwnExtractorCommandsTest {
     static void make() {
         own = shared.resolve("own.safetensors");
         assertThat(Cli.run("extractor", own, "--images", "640").ok().out())
-                .contains("wrote " + own + ": own-classifier ", "of 2000 held-out pictures", "(30 classes; chance is 3.3%)");
+                .contains(
+                        "wrote " + own + ": own-classifier ",
+                        "of 2000 held-out pictures",
+                        "(30 classes; chance is 3.3%)");
         run = shared.resolve("run");
         Cli.run("train", Cli.TINY, "--out", run).ok();
         reference = shared.resolve("reference.npz");
@@ -89,7 +92,8 @@ class OwnExtractorCommandsTest {
         FileTime kept = Files.getLastModifiedTime(parts.get(0));
         Files.delete(parts.get(1));
         try (Stream<Path> features = Files.list(cache)) {
-            for (Path each : features.filter(path -> !path.getFileName().toString().startsWith("drawn-"))
+            for (Path each : features.filter(
+                            path -> !path.getFileName().toString().startsWith("drawn-"))
                     .toList()) {
                 try (Stream<Path> files = Files.list(each)) {
                     for (Path file : files.toList()) {
@@ -117,7 +121,8 @@ class OwnExtractorCommandsTest {
         Path stats = folder.resolve("stats.npz");
         assertThat(Cli.run("stats", reference, stats, "--weights", own).ok().out())
                 .contains("extractor own-classifier ", "resize own-32");
-        double direct = evaluate(run, "--seed", "0-9").get("values").get("own-fd").doubleValue();
+        double direct =
+                evaluate(run, "--seed", "0-9").get("values").get("own-fd").doubleValue();
         JsonNode again = new ObjectMapper()
                 .readTree(Cli.run(
                                 "evaluate",
@@ -139,7 +144,9 @@ class OwnExtractorCommandsTest {
     @Test
     void aRunThatMeasuresItselfIsTrainedToTheSameBits() throws IOException {
         Path measured = folder.resolve("measured");
-        Object[] options = {"--evaluate-every", "40", "--evaluate-pictures", "6", "--reference", reference, "--weights", own};
+        Object[] options = {
+            "--evaluate-every", "40", "--evaluate-pictures", "6", "--reference", reference, "--weights", own
+        };
         train(measured, options);
         Path last = Path.of("checkpoints/000000088/model.safetensors");
         assertThat(Files.readAllBytes(measured.resolve(last))).isEqualTo(Files.readAllBytes(run.resolve(last)));
@@ -150,7 +157,11 @@ class OwnExtractorCommandsTest {
         assertThat(Files.readString(measured.resolve("log.txt"))).contains("evaluation at 80 pictures: own-fd ");
         // the last row is what evaluate says of the last checkpoint
         double value = Double.parseDouble(rows.get(3).split(",", 2)[1]);
-        assertThat(evaluate(measured, "--seed", "0-5").get("values").get("own-fd").doubleValue() / value)
+        assertThat(evaluate(measured, "--seed", "0-5")
+                                .get("values")
+                                .get("own-fd")
+                                .doubleValue()
+                        / value)
                 .isBetween(0.999, 1.001);
         train(measured, concat(options, "--resume", "--duration", "96"));
         assertThat(Files.readAllLines(measured.resolve("evaluation.csv")).stream()
