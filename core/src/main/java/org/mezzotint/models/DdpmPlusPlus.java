@@ -196,8 +196,10 @@ public final class DdpmPlusPlus extends Layer implements Model {
         Tensor forward(Tensor input, Tensor time, Tape tape) {
             // views of its own: a block's gradients of what others use too are summed before they meet those of the
             // others,
-            // with checkpointing and without
-            Tensor x = input.view(input.shape());
+            // with checkpointing and without; permute and not view, which gives a single picture strides that are no
+            // longer seen
+            // as channels last
+            Tensor x = input.permute(0, 1, 2, 3);
             Tensor c = time.view(time.shape());
             Tensor h = conv0.forward(resample(torch.silu(norm0.forward(x)))); // (N, D', H', W')
             Tensor shift = affine.forward(c).to(h.scalar_type()).unsqueeze(2).unsqueeze(3);
@@ -263,15 +265,21 @@ public final class DdpmPlusPlus extends Layer implements Model {
                 projected = projected.add(time.forward(c).unsqueeze(1));
             }
             TensorVector parts = projected.unsqueeze(1).chunk(3, 3); // 3 × (N, 1, T, D)
-            Tensor bias = table == null
-                    ? null
-                    : positions.expand(table).unsqueeze(0).to(projected.scalar_type()); // (1, 1, T, T)
-            Tensor attended = Attention.attend(parts.get(0), parts.get(1), parts.get(2), scale, bias);
+            Tensor attended = table == null
+                    ? Attention.attend(parts.get(0), parts.get(1), parts.get(2), scale, null)
+                    : biased(parts.get(0), parts.get(1), parts.get(2)); // (N, 1, T, D)
             Tensor y = proj.forward(attended)
                     .to(x.scalar_type())
                     .view(s[0], s[2], s[3], s[1])
                     .permute(0, 3, 1, 2); // (N, D, H, W)
             return half(x, y);
+        }
+
+        /** With B, by plain products: libtorch's fused kernel gives B no gradient, and rounds otherwise. */
+        private Tensor biased(Tensor q, Tensor k, Tensor v) {
+            Tensor bias = positions.expand(table).to(q.scalar_type()); // (1, T, T)
+            Tensor logits = q.mul(Scalars.of(scale)).matmul(k.transpose(2, 3)); // (N, 1, T, T)
+            return torch.softmax(logits.add(bias), 3).matmul(v);
         }
     }
 

@@ -3,6 +3,7 @@ package org.mezzotint.sample;
 import java.util.Arrays;
 import java.util.Optional;
 import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.mezzotint.diffusion.Denoiser;
@@ -159,7 +160,12 @@ public record PictureSampler(
         if (sampling.solver().countsInSigma()) {
             Tensor end = sigmaSolver().sample(denoiser, start, sigmas, stepNoise(noise, sigmas), progress);
             double last = sigmas[sigmas.length - 2];
-            return stopsAbove() && last > diffusion.times().min() ? denoiser.denoise(end, last) : end;
+            if (!stopsAbove() || last <= diffusion.times().min()) {
+                return end;
+            }
+            try (NoGradGuard noGrad = new NoGradGuard()) {
+                return denoiser.denoise(end, last);
+            }
         }
         Tensor scaled = start.div(Scalars.of(Math.hypot(1, sigmas[0]))); // variance-preserving
         return solver().sample(Denoiser.along(denoiser, sigmas), scaled, noise, progress);

@@ -43,7 +43,7 @@ class DdpmPlusPlusCommandsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"euler", "dpmpp-3m-sde", "lms", "ddim", "dpm-adaptive"})
+    @ValueSource(strings = {"euler", "dpmpp-3m-sde", "lms", "ddim", "dpm-fast", "dpm-adaptive"})
     void otherSolversDrawToo(String solver) {
         Path out = folder.resolve("drawn.npz");
         Cli.run("sample", run, "--seeds", "0-3", "--solver", solver, "--steps", "4", "--out", out)
