@@ -91,7 +91,7 @@ abstract class ModelContract {
         }
         // without a description of the warp, what reads it gets nothing to learn from
         if (config() instanceof DdpmPlusPlusConfig
-                || config() instanceof ImageDiffiTConfig diffit && diffit.augmentation()) {
+                || (config() instanceof ImageDiffiTConfig diffit && diffit.augmentation())) {
             inputs.put(
                     HDiT.AUGMENTATION,
                     Tensors.of(LongStream.range(0, 9 * n)
