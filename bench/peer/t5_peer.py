@@ -15,6 +15,8 @@ def read(path):
 
 
 class Bench:
+    train = None  # encoders are not trained
+
     def __init__(self, args):
         import transformers
         self.device = torch.device(args.device)

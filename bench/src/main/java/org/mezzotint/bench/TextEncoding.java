@@ -134,7 +134,8 @@ final class TextEncoding implements Callable<Integer> {
                 if (shape.length == 1) {
                     tensor.fill_(Scalars.of(1));
                 } else if (!name.equals("shared.weight")) {
-                    tensor.mul_(Scalars.of(1 / Math.sqrt((double) shape[1])));
+                    boolean query = name.endsWith("SelfAttention.q.weight"); // T5 scales its initial queries, not q·kᵀ
+                    tensor.mul_(Scalars.of(1 / Math.sqrt((double) shape[1] * (query ? config.headWidth() : 1))));
                 }
                 tensors.put(name, tensor);
             });

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.OptionalLong;
 import org.bytedeco.pytorch.Device;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -28,6 +29,18 @@ class DevicesTest {
         assertThatThrownBy(() -> Devices.parse(name))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("device must be cpu, cuda or cuda:N, got " + name);
+    }
+
+    @Test
+    void fastBfloat16IsReadFromTheFlagsOfTheProcessor(@TempDir Path folder) throws IOException {
+        Path file = folder.resolve("cpuinfo");
+        assertThat(Devices.fastBfloat16(file)).isFalse();
+        Files.writeString(file, "processor\t: 0\nflags\t\t: fpu avx512f avx512_bf16 amx_tile\n");
+        assertThat(Devices.fastBfloat16(file)).isTrue();
+        Files.writeString(file, "flags\t: fpu avx2 amx_bf16\n");
+        assertThat(Devices.fastBfloat16(file)).isTrue();
+        Files.writeString(file, "model name: avx512_bf16\nflags\t: fpu avx512f avx512_bf16x\n");
+        assertThat(Devices.fastBfloat16(file)).isFalse();
     }
 
     @Test

@@ -34,6 +34,7 @@ class CaptionEncodingTest {
             List.of("a photo of a flower in the rain and all the snow on the old man", "the sun"));
 
     private static T5Encoder encoder;
+    private static String identity;
     private static T5Tokenizer tokenizer;
 
     @TempDir
@@ -42,6 +43,7 @@ class CaptionEncodingTest {
     @BeforeAll
     static void open() {
         encoder = T5Encoder.open(T5EncoderGoldenTest.TINY, Precision.FLOAT32, Devices.cpu(), T5Encoder.Holding.LOADED);
+        identity = encoder.identity();
         tokenizer = T5Tokenizer.open(Golden.path("text/t5-tokenizer/tokenizer.json"));
     }
 
@@ -53,7 +55,7 @@ class CaptionEncodingTest {
     private static CaptionSet.Plan plan(CaptionSet.Type type, int maxTokens, int shard) {
         return new CaptionSet.Plan(
                 CaptionSet.VERSION,
-                encoder.identity(),
+                identity,
                 tokenizer.identity(),
                 encoder.precision(),
                 type,

@@ -124,13 +124,13 @@ class T5TokenizerTest {
         byte[] model = Files.readAllBytes(FOLDER.resolve("spiece.model"));
         Path file = folder.resolve("spiece.model");
         SplittableRandom random = new SplittableRandom(1);
-        for (int i = 0; i < 200; i++) {
+        for (int i = 0; i < 80; i++) {
             byte[] damaged = model.clone();
             if (i % 2 == 0) {
                 damaged = Arrays.copyOf(model, random.nextInt(model.length));
             } else {
                 for (int k = 0; k < 8; k++) {
-                    damaged[random.nextInt(i < 100 ? 3000 : model.length)] = (byte) random.nextInt(256);
+                    damaged[random.nextInt(i < 40 ? 3000 : model.length)] = (byte) random.nextInt(256);
                 }
             }
             Files.write(file, damaged);
