@@ -127,7 +127,8 @@ class InfoCommandTest {
     void ddpmPlusPlusHasNames() throws IOException {
         assertThat(json("info", "ddpmpp-cifar10", "--json").get("parameters").longValue())
                 .isEqualTo(55_733_891);
-        Cli.run("info", "ddpmpp-cifar10", "--size", "64").fails(2, "--size and --conditioning are not for ddpmpp-cifar10");
+        Cli.run("info", "ddpmpp-cifar10", "--size", "64")
+                .fails(2, "--size and --conditioning are not for ddpmpp-cifar10");
         Cli.run("info", "ddpmpp-ffhq").fails(2, "model must be one of ddpmpp-cifar10", "got ddpmpp-ffhq");
     }
 
