@@ -37,8 +37,8 @@ class MlaDecoderTest {
             for (int i = 2; i >= 0; i--) {
                 double[][][] level = conv(decoder.state(), "reduce." + i, x[i], 3, 1);
                 sum = sum == null ? level : PlainLayers.sum(level, bilinear(sum, shapes[i][1], shapes[i][2]));
-                double[][][] mixed = PlainLayers.map(
-                        conv(decoder.state(), "mix." + i, sum, 3, 3), v -> v / (1 + Math.exp(-v)));
+                double[][][] mixed =
+                        PlainLayers.map(conv(decoder.state(), "mix." + i, sum, 3, 3), v -> v / (1 + Math.exp(-v)));
                 System.arraycopy(bilinear(mixed, 4, 6), 0, side, (2 - i) * 3, 3);
             }
             double[][][] expected = conv(decoder.state(), "fuse", side, 6, 3);
