@@ -114,19 +114,19 @@ class WindowsTest {
         TensorVector heads = new TensorVector();
         int d = D / HEADS;
         for (int h = 0; h < HEADS; h++) {
-            Tensor q = qkv.narrow(2, h * d, d);
-            Tensor k = qkv.narrow(2, D + h * d, d);
-            Tensor v = qkv.narrow(2, 2 * D + h * d, d);
+            Tensor q = qkv.narrow(2, (long) h * d, d);
+            Tensor k = qkv.narrow(2, D + (long) h * d, d);
+            Tensor v = qkv.narrow(2, 2L * D + (long) h * d, d);
             Tensor logits = q.matmul(k.transpose(1, 2))
                     .mul(Scalars.of(1 / Math.sqrt((double) d)))
                     .add(bias.select(2, h)); // (N, tokens, tokens)
             if (state.containsKey("kv_temb.weight")) {
                 Tensor kv = torch.linear(t, state.get("kv_temb.weight"), state.get("kv_temb.bias"))
                         .unsqueeze(1); // (N, 1, 2D)
-                Tensor more = q.matmul(kv.narrow(2, h * d, d).transpose(1, 2))
+                Tensor more = q.matmul(kv.narrow(2, (long) h * d, d).transpose(1, 2))
                         .mul(Scalars.of(1 / Math.sqrt((double) d))); // (N, tokens, 1)
                 logits = torch.cat(new TensorVector(logits, more), 2);
-                v = torch.cat(new TensorVector(v, kv.narrow(2, D + h * d, d)), 1);
+                v = torch.cat(new TensorVector(v, kv.narrow(2, D + (long) h * d, d)), 1);
             }
             heads.push_back(torch.softmax(logits, 2).matmul(v));
         }
