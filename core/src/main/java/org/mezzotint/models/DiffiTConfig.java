@@ -215,7 +215,8 @@ public record DiffiTConfig(
                 + d * d // time
                 + depth * (block + attentionProducts())
                 + t * d * patch * outputChannels(); // patches out
-        // Float32 values in units of one (T, D) tensor, beside tensors (h, T, T) of attention: measured (docs/memory.md).
+        // Float32 values in units of one (T, D) tensor, beside tensors (h, T, T) of attention: measured
+        // (docs/memory.md).
         long unit = 4 * t * d;
         long square = 4 * t * t * numHeads;
         double hidden = (double) mlpHidden() / d;

@@ -134,7 +134,7 @@ class TimeDependentAttentionTest {
                 Init init = init()) {
             TimeDependentAttention layer = layer(init, Time.PROJECTIONS, rng);
             int windows = 2;
-            Tensor x = rng.normal(ScalarType.Double, 2 * windows, TOKENS, WIDTH);
+            Tensor x = rng.normal(ScalarType.Double, 2L * windows, TOKENS, WIDTH);
             Tensor t = rng.normal(ScalarType.Double, 2, TIME);
             double[] mask = new double[windows * TOKENS];
             mask[TOKENS + 2] = Double.NEGATIVE_INFINITY;
@@ -202,7 +202,7 @@ class TimeDependentAttentionTest {
                 }
                 plain.state()
                         .get("relative_position_bias_table")
-                        .copy_(Tensors.of(own).view(rows * columns, HEADS));
+                        .copy_(Tensors.of(own).view((long) rows * columns, HEADS));
                 assertThat(Tensors.doubles(y.select(0, n)))
                         .containsExactly(
                                 Tensors.doubles(plain.forward(x.narrow(0, n, 1), null, null, Tape.plain())),
