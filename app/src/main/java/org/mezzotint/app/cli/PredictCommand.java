@@ -63,6 +63,7 @@ final class PredictCommand implements Callable<Integer> {
                     switch (bundle.config().timeInput()) {
                         case TIMESTEP -> "t";
                         case SIGMA -> "sigma";
+                        case NOISE -> "noise";
                         case LOG_SNR -> "logSnr";
                     };
             needed.add(time);
