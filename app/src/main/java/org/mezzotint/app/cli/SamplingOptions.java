@@ -115,6 +115,14 @@ final class SamplingOptions {
             description = "tell a model of numbered levels the nearest one where the solver visits a level between two")
     private boolean roundTimes;
 
+    private static SamplingConfig.GuidedChannels channels(String text) {
+        try {
+            return SamplingConfig.GuidedChannels.parse(text);
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException("--guided-channels: " + e.getMessage(), e);
+        }
+    }
+
     /** The settings, which go together and with the training. */
     SamplingConfig resolve(SamplingConfig recipe, DiffusionConfig diffusion) {
         SamplingConfig sampling = sampling(recipe, diffusion);
@@ -188,7 +196,7 @@ final class SamplingOptions {
         SamplingConfig.Solver chosen = solver == null ? recipe.solver() : named(solver);
         double noise = eta != null ? eta : chosen == recipe.solver() ? recipe.eta() : chosen.usualEta();
         SamplingConfig.GuidedChannels channels =
-                guidedChannels == null ? recipe.guidedChannels() : SamplingConfig.GuidedChannels.parse(guidedChannels);
+                guidedChannels == null ? recipe.guidedChannels() : channels(guidedChannels);
         SigmaGrid levelsOf = grid(chosen, recipe, diffusion);
         return new SamplingConfig(
                 chosen,

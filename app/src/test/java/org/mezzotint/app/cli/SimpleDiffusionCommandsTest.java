@@ -141,6 +141,7 @@ class SimpleDiffusionCommandsTest {
                 budget: {type: images, images: 16}
                 pictures: 4
                 samples: 1
+                columns: 1
                 rows:
                   - {name: several, recipe: wide.yaml, set: {}}
                   - {name: one, recipe: wide.yaml, set: {diffusion.weighting: "{type: space, of: eps}"}}

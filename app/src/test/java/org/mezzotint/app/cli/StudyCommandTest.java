@@ -93,7 +93,7 @@ class StudyCommandTest {
         Path out = folder.resolve("out");
         String rows =
                 "[" + row("a", Cli.TINY, "") + ", " + row("b", Cli.TINY, "") + ", " + row("c", Cli.TINY, "") + "]";
-        Path square = study("{type: images, images: 8}", 4, 1, 2, rows);
+        Path square = study("{type: images, images: 48}", 4, 1, 2, rows);
         Cli.run("study", square, "--out", out, "--only", "c").ok();
         BufferedImage sheet = ImageIO.read(out.resolve("samples.png").toFile());
         // a strip of one picture of 8×8 is 12 wide with its margins
@@ -104,7 +104,7 @@ class StudyCommandTest {
         for (String plot : List.of("costs.png", "compute.png")) {
             assertThat(out.resolve(plot)).exists();
         }
-        Path wide = study("{type: images, images: 8}", 4, 1, 4, rows);
+        Path wide = study("{type: images, images: 48}", 4, 1, 4, rows);
         Cli.run("study", wide, "--out", out).fails(3, "columns must be 1 to the number of rows, got 4 for 3");
     }
 
