@@ -22,7 +22,7 @@ import org.mezzotint.data.ShapesDataset.Shape;
  *
  * <p>A tenth of all combinations never occurs in {@link Part#TRAIN} and alone makes up {@link Part#HELD_OUT}: pairs of colour
  * and shape for pictures of one thing; colour, shape, relation, colour and shape for pictures of two. Which ones does not
- * depend on the seed.
+ * depend on the seed. A thing that is held out alone does occur beside others.
  */
 public final class ScenesDataset implements Dataset {
     private static final List<Relation> RELATIONS = List.of(Relation.values());
@@ -199,9 +199,13 @@ public final class ScenesDataset implements Dataset {
         return two ? pair(first, relation, second, random) : alone(first, random);
     }
 
+    /** One above the other is the other below the one: both are held out, or neither. */
     private boolean isHeldOut(boolean two, int first, Relation relation, int second) {
         if (!two) {
             return heldOutAlone.contains(first);
+        }
+        if (relation == Relation.BELOW || relation == Relation.RIGHT) {
+            return isHeldOut(true, second, relation == Relation.BELOW ? Relation.ABOVE : Relation.LEFT, first);
         }
         long combination = ((long) first * RELATIONS.size() + RELATIONS.indexOf(relation)) * shapes * colours + second;
         return Math.floorMod(Seeds.mix(HELD_OUT_SEED + 1, combination), HELD_OUT_SHARE) == 0;

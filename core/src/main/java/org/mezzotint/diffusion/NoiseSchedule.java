@@ -256,6 +256,8 @@ public sealed interface NoiseSchedule {
      */
     record InterpolatedCosine(double logSnrMin, double logSnrMax, int lowSize, int highSize, int imageSize, Ends ends)
             implements Continuous {
+        private static final int CHECKED = 256;
+
         /** Checks the rules. */
         public InterpolatedCosine {
             new Cosine(logSnrMin, logSnrMax);
@@ -269,6 +271,22 @@ public sealed interface NoiseSchedule {
             if (ends == null) {
                 throw new IllegalArgumentException("ends must be given");
             }
+            // the way from one shift to the other lifts λ, which falls most slowly in the middle
+            double last = Double.POSITIVE_INFINITY;
+            for (int i = 0; i <= CHECKED; i++) {
+                double next = between((double) i / CHECKED, logSnrMin, logSnrMax, lowSize, highSize, imageSize, ends);
+                if (next >= last) {
+                    throw new IllegalArgumentException(
+                            "lowSize and highSize lie so far apart that the log SNR would rise on the way, got "
+                                    + lowSize + " and " + highSize);
+                }
+                last = next;
+            }
+        }
+
+        private static double between(double t, double min, double max, int low, int high, int size, Ends ends) {
+            return t * new ShiftedCosine(min, max, high, size, ends).logSnr(t)
+                    + (1 - t) * new ShiftedCosine(min, max, low, size, ends).logSnr(t);
         }
 
         /**
@@ -285,9 +303,7 @@ public sealed interface NoiseSchedule {
 
         @Override
         public double logSnr(double t) {
-            double low = new ShiftedCosine(logSnrMin, logSnrMax, lowSize, imageSize, ends).logSnr(t);
-            double high = new ShiftedCosine(logSnrMin, logSnrMax, highSize, imageSize, ends).logSnr(t);
-            return t * high + (1 - t) * low;
+            return between(t, logSnrMin, logSnrMax, lowSize, highSize, imageSize, ends);
         }
     }
 }

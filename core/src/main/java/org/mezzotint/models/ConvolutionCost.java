@@ -12,12 +12,17 @@ package org.mezzotint.models;
 public record ConvolutionCost(int batch, int size, int channels) {
     private static final int KERNEL = 9;
     private static final int BYTES_A_FEATURE = 2;
+    private static final int MOST = 1 << 14; // products of all of them still fit
 
     /** Checks the rules. */
     public ConvolutionCost {
         if (batch < 1 || size < 1 || channels < 1) {
             throw new IllegalArgumentException(
                     "batch, size and channels must be at least 1, got " + batch + ", " + size + " and " + channels);
+        }
+        if (batch > MOST || size > MOST || channels > MOST) {
+            throw new IllegalArgumentException("batch, size and channels must be at most " + MOST + ", got " + batch
+                    + ", " + size + " and " + channels);
         }
     }
 

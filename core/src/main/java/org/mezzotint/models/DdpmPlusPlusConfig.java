@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import org.mezzotint.models.layers.Init;
 import org.mezzotint.tensor.Conditioning;
 
@@ -106,8 +107,11 @@ public record DdpmPlusPlusConfig(
             throw new IllegalArgumentException(
                     "levels must be 1 to 16, got " + (levels == null ? "none" : levels.size()));
         }
+        if (levels.stream().anyMatch(Objects::isNull)) {
+            throw new IllegalArgumentException("levels must each be given, got " + levels);
+        }
         levels = List.copyOf(levels);
-        atLeast("blocks", blocks, 1);
+        ModelConfig.checkBlocks("blocks", blocks);
         atLeast("numClasses", numClasses, 0);
         if (attention == null) {
             throw new IllegalArgumentException("attention must be given");

@@ -98,7 +98,7 @@ public record DiTConfig(
         positive("channels", channels);
         positive("patchSize", patchSize);
         positive("hiddenSize", hiddenSize);
-        positive("depth", depth);
+        ModelConfig.checkBlocks("depth", depth);
         positive("numHeads", numHeads);
         multiple("height", height, "patchSize", patchSize);
         multiple("width", width, "patchSize", patchSize);

@@ -58,7 +58,7 @@ public record DiffiTConfig(
         positive("channels", channels);
         positive("patchSize", patchSize);
         positive("hiddenSize", hiddenSize);
-        positive("depth", depth);
+        ModelConfig.checkBlocks("depth", depth);
         positive("numHeads", numHeads);
         multiple("height", height, "patchSize", patchSize);
         multiple("width", width, "patchSize", patchSize);

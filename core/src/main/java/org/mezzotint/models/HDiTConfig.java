@@ -51,7 +51,7 @@ public record HDiTConfig(
         /** Checks what does not depend on the picture's size. */
         public Level {
             atLeast("levels.width", width, 1);
-            atLeast("levels.depth", depth, 1);
+            ModelConfig.checkBlocks("levels.depth", depth);
             atLeast("levels.feedForwardWidth", feedForwardWidth, 1);
             if (attention == null) {
                 throw new IllegalArgumentException("levels.attention must be given");
@@ -151,7 +151,7 @@ public record HDiTConfig(
             if (width % 2 != 0) {
                 throw new IllegalArgumentException("mapping.width must be even, got " + width);
             }
-            atLeast("mapping.depth", depth, 1);
+            ModelConfig.checkBlocks("mapping.depth", depth);
             atLeast("mapping.feedForwardWidth", feedForwardWidth, 1);
             fraction("mapping.dropout", dropout);
         }

@@ -55,7 +55,7 @@ public record ImageDiffiTConfig(
         /** Checks the numbers. */
         public Stage {
             atLeast("stages.width", width, 1);
-            atLeast("stages.blocks", blocks, 1);
+            ModelConfig.checkBlocks("stages.blocks", blocks);
         }
     }
 

@@ -26,6 +26,9 @@ public sealed interface ModelConfig
                 DdpmPlusPlusConfig,
                 SimpleDiffusionUNetConfig,
                 UViTConfig {
+    /** More blocks than any network has. */
+    int MOST_BLOCKS = 4096;
+
     /**
      * Picture height H.
      *
@@ -147,5 +150,19 @@ public sealed interface ModelConfig
     @JsonIgnore
     default OptionalLong macsWithoutAttentionProducts() {
         return OptionalLong.empty();
+    }
+
+    /**
+     * Refuses a number of blocks that no network has, before so many are built.
+     *
+     * @param name of the setting
+     * @param value given
+     * @throws IllegalArgumentException below 1 or above 4096
+     */
+    static void checkBlocks(String name, int value) {
+        if (value < 1 || value > MOST_BLOCKS) {
+            throw new IllegalArgumentException(
+                    name + " must be " + (value < 1 ? "at least 1" : "at most " + MOST_BLOCKS) + ", got " + value);
+        }
     }
 }

@@ -16,7 +16,7 @@ public record ResidualLevel(int multiplier, int blocks) {
     /** Checks the rules. */
     public ResidualLevel {
         atLeast("levels.multiplier", multiplier, 1);
-        atLeast("levels.blocks", blocks, 1);
+        ModelConfig.checkBlocks("levels.blocks", blocks);
     }
 
     /** Requires a number to be at least another. */

@@ -48,7 +48,7 @@ public record UViTConfig(
         /** Checks what does not depend on the width. */
         public Transformer {
             ResidualLevel.atLeast("transformer.multiplier", multiplier, 1);
-            ResidualLevel.atLeast("transformer.blocks", blocks, 1);
+            ModelConfig.checkBlocks("transformer.blocks", blocks);
             ResidualLevel.atLeast("transformer.numHeads", numHeads, 1);
             ResidualLevel.fraction("transformer.dropout", dropout);
         }

@@ -131,7 +131,7 @@ public final class CaptionEncoding {
             if (bytes > CaptionSet.LARGEST_SHARD) {
                 throw new InputException("a shard must keep within " + (CaptionSet.LARGEST_SHARD >> 20) + " MiB, shard "
                         + number + " has " + (bytes >> 20) + ": encode fewer than " + plan.shardSize()
-                        + " pictures a shard");
+                        + " pictures a shard, into another folder");
             }
         }
 

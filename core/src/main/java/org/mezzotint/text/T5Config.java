@@ -39,6 +39,9 @@ public record T5Config(
     static final String POSITIONS = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight";
     static final String FINAL_NORM = "encoder.final_layer_norm.weight";
 
+    private static final int MOST_BLOCKS = 1024;
+    private static final int MOST_WIDTH = 1 << 20;
+
     /** What a feed-forward layer computes. */
     public enum FeedForward {
         /** T5 v1.1: {@code wo(gelu(wi_0 x) · wi_1 x)}, GELU in its tanh form. */
@@ -54,6 +57,11 @@ public record T5Config(
         atLeast("headWidth", headWidth, 1);
         atLeast("hidden", hidden, 1);
         atLeast("depth", depth, 1);
+        if (depth > MOST_BLOCKS || (long) heads * headWidth > MOST_WIDTH) {
+            throw new IllegalArgumentException(
+                    "depth must be at most " + MOST_BLOCKS + " and heads times headWidth at most " + MOST_WIDTH
+                            + ", got " + depth + " and " + heads + " times " + headWidth);
+        }
         atLeast("heads", heads, 1);
         atLeast("buckets", buckets, 4);
         if (buckets % 2 != 0) {

@@ -3,7 +3,7 @@
  *
  * <p>Start with {@link org.mezzotint.text.T5Tokenizer} (text to token ids), {@link org.mezzotint.text.T5Encoder} (ids to hidden
  * states, from a Hugging Face folder), {@link org.mezzotint.text.CaptionEncoding} (all captions of a data set into a folder)
- * and {@link org.mezzotint.text.CaptionEmbeddings} (reads such a folder while training).
+ * and {@link org.mezzotint.text.CaptionEmbeddings} (reads such a folder).
  *
  * <pre>
  *   text ─ T5Tokenizer ─ ids ─ T5Encoder ─ (N, T, D)

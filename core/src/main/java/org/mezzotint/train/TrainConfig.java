@@ -60,7 +60,8 @@ public record TrainConfig(
         if (data.augmentation() > 0 && !model.optionalInputs().contains(HDiT.AUGMENTATION)) {
             throw new IllegalArgumentException(
                     "data.augmentation must be 0 for this model: it cannot be told how a picture"
-                            + " was warped (hdit can), so its samples would be warped too, got " + data.augmentation());
+                            + " was warped (hdit, diffit-image and ddpmpp can), so its samples would be warped too, got "
+                            + data.augmentation());
         }
         if (training.classDropout() > 0 && !model.nullClass()) {
             throw new IllegalArgumentException(
@@ -73,6 +74,7 @@ public record TrainConfig(
         }
         diffusion.parts(model.height(), model.width()); // refuses pictures that the objective cannot take
         sampling.check(diffusion);
+        sampling.guidedChannels().count(model.channels());
     }
 
     /**

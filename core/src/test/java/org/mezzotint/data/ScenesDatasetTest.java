@@ -13,6 +13,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.mezzotint.data.ScenesDataset.Part;
+import org.mezzotint.data.ScenesDataset.Relation;
 import org.mezzotint.data.ScenesDataset.Scene;
 import org.mezzotint.data.ScenesDataset.Thing;
 import org.mezzotint.io.InputException;
@@ -136,8 +137,17 @@ class ScenesDatasetTest extends DatasetContract {
         assertThat(held).doesNotContainAnyElementsOf(train);
         assertThat(train).filteredOn(each -> each.size() == 1).hasSize(27);
         assertThat(held).filteredOn(each -> each.size() == 1).hasSize(3);
-        assertThat((double) held.stream().filter(each -> each.size() == 3).count() / 3600)
+        assertThat((double) held.stream().filter(each -> each.size() == 3).count() / 1800)
                 .isCloseTo(0.1, within(0.03));
+    }
+
+    /** What is to be seen, whichever of the two the caption names first. */
+    private static List<String> seen(String first, Relation relation, String second) {
+        return switch (relation) {
+            case ABOVE, LEFT -> List.of(first, relation.words(), second);
+            case BELOW -> List.of(second, Relation.ABOVE.words(), first);
+            case RIGHT -> List.of(second, Relation.LEFT.words(), first);
+        };
     }
 
     private static Set<List<String>> combinations(Part part, int pictures) {
@@ -148,10 +158,7 @@ class ScenesDatasetTest extends DatasetContract {
             List<String> kinds = scene.things().stream()
                     .map(thing -> thing.colour() + " " + thing.shape())
                     .toList();
-            combinations.add(
-                    kinds.size() == 1
-                            ? kinds
-                            : List.of(kinds.get(0), scene.relation().words(), kinds.get(1)));
+            combinations.add(kinds.size() == 1 ? kinds : seen(kinds.get(0), scene.relation(), kinds.get(1)));
         }
         return combinations;
     }

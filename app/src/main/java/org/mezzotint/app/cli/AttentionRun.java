@@ -156,7 +156,8 @@ record AttentionRun(List<Frame> frames, Optional<Picture> picture, Map<String, S
         }
         List<Seen> layers = watch.take();
         if (layers.isEmpty()) {
-            throw new InputException("the model has no attention to look at");
+            throw new InputException(
+                    "the attention of this kind of model cannot be watched, that of dit, hdit, diffit and diffit-image can");
         }
         return layers;
     }

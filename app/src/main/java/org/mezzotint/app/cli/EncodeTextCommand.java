@@ -22,7 +22,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Turns captions into hidden states of a text encoder, once, for training. */
+/** Turns captions into hidden states of a text encoder, once, for training to come. */
 @Command(
         name = "encode-text",
         mixinStandardHelpOptions = true,

@@ -203,7 +203,9 @@ final class EvaluateCommand implements Callable<Integer> {
                     extractor.drawingFolder(pictures));
             List<String> kept = new ArrayList<>();
             asked.filter(p -> !given.containsKey("--solver")).ifPresent(p -> kept.add(p.sampler()));
-            asked.filter(p -> !given.containsKey("--steps")).ifPresent(p -> kept.add(p.steps()));
+            asked.filter(p -> !given.containsKey("--steps") && !p.name().equals(Protocol.HDIT.name()))
+                    .ifPresent(p ->
+                            kept.add(p.steps())); // HDiT's count two network calls each, which is the solver's affair
             Drawn drawn = new Drawn(
                     source.path().toString(),
                     sampling.solver().label(),

@@ -128,6 +128,10 @@ final class EvaluationListener implements TrainListener {
         return command;
     }
 
+    private static String last(List<String> rows) {
+        return rows.get(rows.size() - 1).split(",", 2)[0];
+    }
+
     private void keep(long images, EvaluationResult result) {
         Path file = directory.root().resolve(FILE);
         String header = "images," + String.join(",", result.values().keySet());
@@ -137,8 +141,13 @@ final class EvaluationListener implements TrainListener {
             List<String> rows = Files.isRegularFile(file)
                     ? new ArrayList<>(Files.readAllLines(file, StandardCharsets.UTF_8))
                     : new ArrayList<>();
-            if (rows.isEmpty() || !rows.get(0).equals(header)) {
-                rows = new ArrayList<>(List.of(header)); // other metrics than before
+            if (!rows.isEmpty() && !rows.get(0).equals(header)) { // other metrics than before: they keep their file
+                Path old = directory.root().resolve("evaluation-to-" + last(rows) + ".csv");
+                AtomicFiles.writeString(old, String.join("\n", rows) + "\n");
+                rows = new ArrayList<>();
+            }
+            if (rows.isEmpty()) {
+                rows.add(header);
             }
             rows.add(row);
             AtomicFiles.writeString(file, String.join("\n", rows) + "\n");

@@ -76,7 +76,8 @@ final class ModelPictures implements PictureSet {
                         "--sigma-max", "80",
                         "--rho", "7",
                         "--steps", Math.max(config.height(), config.width()) <= EDM_SMALL ? "18" : "40"));
-            case "simple-diffusion" -> options.putAll(Map.of("--solver", "ddpm", "--steps", "512"));
+            case "simple-diffusion" ->
+                options.putAll(Map.of("--solver", "ddpm-interpolated", "--eta", "0.2", "--steps", "512"));
             default -> {}
         }
         if (given.containsKey("--solver")) { // the protocol's levels belong to its solver

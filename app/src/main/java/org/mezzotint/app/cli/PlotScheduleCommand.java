@@ -47,6 +47,7 @@ import picocli.CommandLine.Parameters;
         })
 final class PlotScheduleCommand implements Callable<Integer> {
     private static final int POINTS = 400;
+    private static final int COLUMNS = 8;
     private static final int WHITE = 255;
     private static final int USUAL_RESOLUTION = 256;
     private static final int LARGEST = 65_536;
@@ -103,7 +104,7 @@ final class PlotScheduleCommand implements Callable<Integer> {
     @Option(
             names = "--columns",
             paramLabel = "N",
-            defaultValue = "8",
+            defaultValue = "" + COLUMNS,
             description = "times at which the picture is shown, evenly from clean to noise (default: 8)")
     private int columns;
 
@@ -117,7 +118,10 @@ final class PlotScheduleCommand implements Callable<Integer> {
             double[] shares = new double[points];
             Arrays.setAll(shares, i -> (i + 0.5) / points);
             double[] values = diffusion.objective().levels(shares).logSnr();
-            double[] rising = Arrays.stream(values).sorted().toArray();
+            if (diffusion instanceof ScheduledDiffusion) {
+                return values;
+            }
+            double[] rising = Arrays.stream(values).sorted().toArray(); // a density's shares may count from either end
             return IntStream.range(0, points)
                     .mapToDouble(i -> rising[points - 1 - i])
                     .toArray();
@@ -130,6 +134,9 @@ final class PlotScheduleCommand implements Callable<Integer> {
         if (picture == null && noised != null) {
             throw new IllegalArgumentException("--noised needs a --picture");
         }
+        if (picture == null && (columns != COLUMNS || seed != 0)) {
+            throw new IllegalArgumentException("--columns and --seed need a --picture");
+        }
         if (columns < 1 || columns > 64) {
             throw new IllegalArgumentException("--columns must be 1 to 64, got " + columns);
         }
@@ -138,6 +145,10 @@ final class PlotScheduleCommand implements Callable<Integer> {
         Path sheet = noised != null ? noised : beside();
         if (clean.isPresent()) {
             checkSheet(sheet);
+            if (same(sheet, out) || same(sheet, picture) || same(out, picture)) {
+                throw new IllegalArgumentException("--out, --noised and --picture must be three files, got " + out
+                        + ", " + sheet + " and " + picture);
+            }
         }
         List<Line> lines = lines(clean);
         clean.ifPresent(shown -> checkPicture(shown, lines));
@@ -165,6 +176,10 @@ final class PlotScheduleCommand implements Callable<Integer> {
         }
         System.out.println("wrote " + out + (clean.isPresent() ? " and " + sheet : ""));
         return 0;
+    }
+
+    private static boolean same(Path one, Path other) {
+        return one.toAbsolutePath().normalize().equals(other.toAbsolutePath().normalize());
     }
 
     private Path beside() {

@@ -26,7 +26,8 @@ import picocli.CommandLine.Option;
         mixinStandardHelpOptions = true,
         description = {
             "Evaluate a network once, to compare it with another framework.",
-            "Reads x (N, C, H, W), t (N) and the network's other inputs, such as class (N), from a safetensors file; writes y."
+            "Reads x (N, C, H, W), what the network hears of the noise (N), called t, sigma, noise or logSnr, and its other inputs,"
+                    + " such as class (N), from a safetensors file; writes y."
         })
 final class PredictCommand implements Callable<Integer> {
     @Mixin

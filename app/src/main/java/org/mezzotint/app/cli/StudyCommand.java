@@ -77,7 +77,7 @@ final class StudyCommand implements Callable<Integer> {
             }
         }
         console.print(table);
-        console.println("wrote " + out.resolve("table.md") + ", samples.png, curves.png, costs.png and compute.png");
+        console.println("wrote " + out.resolve("table.md") + ", with plots and samples beside it");
         return rows.stream().anyMatch(row -> row.diverged().isPresent()) ? Main.DIVERGED : 0;
     }
 

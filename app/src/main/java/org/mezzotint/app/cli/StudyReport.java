@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -33,6 +34,7 @@ final class StudyReport {
     private final int columns;
     private final List<String> all;
     private final List<StudyRow> rows;
+    private final Map<String, Cost> costs = new HashMap<>();
 
     /** Of the rows that are done; {@code all} names the others too, for their places on the sheet. */
     StudyReport(Path folder, int columns, List<String> all, List<StudyRow> rows) {
@@ -72,7 +74,7 @@ final class StudyReport {
         for (StudyRow row : rows) {
             List<Point> points = curve(row.folder());
             Point last = points.isEmpty() ? new Point(0, 0, Double.NaN) : points.get(points.size() - 1);
-            Cost cost = row.config().model().cost();
+            Cost cost = cost(row);
             lines.add(String.format(
                     Locale.ROOT,
                     "| %s | %,d | %.3f | %,d | %.1f | %s |",
@@ -86,8 +88,13 @@ final class StudyReport {
         return String.join("\n", lines) + "\n";
     }
 
-    private static double gmac(StudyRow row) {
-        return row.config().model().cost().macs() / 1e9;
+    private double gmac(StudyRow row) {
+        return cost(row).macs() / 1e9;
+    }
+
+    /** Counted once a row: it takes building the network, without memory. */
+    private Cost cost(StudyRow row) {
+        return costs.computeIfAbsent(row.name(), name -> row.config().model().cost());
     }
 
     /** Denoising error while training, a line a row. */
@@ -151,7 +158,7 @@ final class StudyReport {
                 first.height(),
                 columns,
                 1);
-        Map<String, String> text = Map.of("rows", String.join(", ", strips.keySet()));
+        Map<String, String> text = Map.of("rows", String.join(", ", all), "columns", Integer.toString(columns));
         Png.write(folder.resolve("samples.png"), sheet.width(), sheet.height(), sheet.rgb(), text);
     }
 }

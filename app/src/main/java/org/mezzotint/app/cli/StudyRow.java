@@ -82,9 +82,17 @@ final class StudyRow {
                 config.model().height(),
                 config.model().width(),
                 config.model().channels(),
-                config.data() instanceof DataConfig.Shapes shapes
-                        ? List.of(shapes.size(), shapes.shapes(), shapes.colours(), shapes.seed())
-                        : "pictures");
+                drawn());
+    }
+
+    /** Which pictures the program draws; those of a folder are the same for all rows. */
+    private Object drawn() {
+        if (config.data() instanceof DataConfig.Shapes shapes) {
+            return List.of(shapes.size(), shapes.shapes(), shapes.colours(), shapes.seed());
+        }
+        return config.data() instanceof DataConfig.Scenes scenes
+                ? List.of(scenes.size(), scenes.seed(), scenes.part())
+                : "pictures";
     }
 
     /** Refuses a row that could not start. */

@@ -1,6 +1,5 @@
 package org.mezzotint.models.layers;
 
-import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.Optional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -46,7 +45,6 @@ public final class TimeDependentAttention extends Layer {
     /** How time enters (table 6 of the paper compares the first two, and time in the MLP). */
     public enum Time {
         /** In query, key and value: TMSA, the paper's choice. */
-        @JsonProperty("tmsa")
         PROJECTIONS,
         /**
          * Only in the bias of relative positions. The paper does not say how; the form is ours: the entry of {@code r} rows
@@ -54,7 +52,6 @@ public final class TimeDependentAttention extends Layer {
          * column and head, are linear in the time vector. A number per entry would need {@code M·h·E} weights, more
          * than the rest of a block at 16 × 16 tokens; one number a head would vanish in the softmax.
          */
-        @JsonProperty("bias")
         BIAS,
         /**
          * As a token of its own that every token of a window also attends to, with a key and a value linear in the time
@@ -62,10 +59,8 @@ public final class TimeDependentAttention extends Layer {
          * windows of one picture would give it different answers. A watch sees the weights of the other tokens, without its
          * share.
          */
-        @JsonProperty("token")
         TOKEN,
         /** Not at all: self-attention with a bias of relative positions. */
-        @JsonProperty("none")
         ABSENT
     }
 
