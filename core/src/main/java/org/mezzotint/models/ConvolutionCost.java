@@ -12,7 +12,6 @@ package org.mezzotint.models;
 public record ConvolutionCost(int batch, int size, int channels) {
     private static final int KERNEL = 9;
     private static final int BYTES_A_FEATURE = 2;
-    private static final int MOST = 1 << 14; // products of all of them still fit
 
     /** Checks the rules. */
     public ConvolutionCost {
@@ -20,9 +19,10 @@ public record ConvolutionCost(int batch, int size, int channels) {
             throw new IllegalArgumentException(
                     "batch, size and channels must be at least 1, got " + batch + ", " + size + " and " + channels);
         }
-        if (batch > MOST || size > MOST || channels > MOST) {
-            throw new IllegalArgumentException("batch, size and channels must be at most " + MOST + ", got " + batch
-                    + ", " + size + " and " + channels);
+        double most = (double) batch * size * size * channels * channels * KERNEL;
+        if (most > Long.MAX_VALUE) {
+            throw new IllegalArgumentException(
+                    "batch, size and channels are too large to count, got " + batch + ", " + size + " and " + channels);
         }
     }
 

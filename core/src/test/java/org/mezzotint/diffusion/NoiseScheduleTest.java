@@ -160,6 +160,9 @@ class NoiseScheduleTest {
                 .hasMessage("lowSize must be at least 1 and at most highSize, got 0 and 32");
         assertThatThrownBy(() -> NoiseSchedule.InterpolatedCosine.of(256, 32, 512))
                 .hasMessage("lowSize must be at least 1 and at most highSize, got 256 and 32");
+        assertThatThrownBy(() -> NoiseSchedule.InterpolatedCosine.of(16, 512, 512))
+                .hasMessage(
+                        "lowSize and highSize lie so far apart that the log SNR would rise on the way, got 16 and 512");
         assertThatThrownBy(() -> NoiseSchedule.InterpolatedCosine.of(32, 64, 0))
                 .hasMessage("imageSize must be at least 1, got 0");
         assertThatThrownBy(() -> new NoiseSchedule.ShiftedCosine(-15, 15, 64, 64, null))

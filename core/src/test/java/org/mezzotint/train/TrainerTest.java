@@ -432,11 +432,18 @@ class TrainerTest {
     }
 
     @Test
+    void guidanceMovesNoMoreChannelsThanThereAre() {
+        assertThatThrownBy(() -> config("sampling.guidedChannels", "first-12"))
+                .isInstanceOf(InputException.class)
+                .hasMessage("tiny.yaml: guided channels must be at most the model's 3, got first-12");
+    }
+
+    @Test
     void augmentationNeedsAModelThatIsToldOfIt() {
         assertThatThrownBy(() -> config("data.augmentation", "0.12"))
                 .isInstanceOf(InputException.class)
                 .hasMessage("tiny.yaml: data.augmentation must be 0 for this model: it cannot be told how a picture was"
-                        + " warped (hdit can), so its samples would be warped too, got 0.12");
+                        + " warped (hdit, diffit-image and ddpmpp can), so its samples would be warped too, got 0.12");
         takeHDiT();
         assertThat(config("data.augmentation", "0.12").data().augmentation()).isEqualTo(0.12);
         for (String outside : List.of("-0.1", "1.1")) {

@@ -134,11 +134,11 @@ final class PlotScheduleCommand implements Callable<Integer> {
         if (picture == null && noised != null) {
             throw new IllegalArgumentException("--noised needs a --picture");
         }
-        if (picture == null && (columns != COLUMNS || seed != 0)) {
-            throw new IllegalArgumentException("--columns and --seed need a --picture");
-        }
         if (columns < 1 || columns > 64) {
             throw new IllegalArgumentException("--columns must be 1 to 64, got " + columns);
+        }
+        if (picture == null && (columns != COLUMNS || seed != 0)) {
+            throw new IllegalArgumentException("--columns and --seed need a --picture");
         }
         Optional<PictureFiles.Picture> clean =
                 Optional.ofNullable(picture).map(file -> PictureFiles.read(file, PictureOptions.DEFAULT_MAX_PIXELS));

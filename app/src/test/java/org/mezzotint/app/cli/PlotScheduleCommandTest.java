@@ -127,6 +127,7 @@ class PlotScheduleCommandTest {
         Cli.run("plot", "schedule", "--interpolate", "256", "--out", plot)
                 .fails(2, "--interpolate must be two sizes such as 32-256, got 256");
         Cli.run("plot", "schedule", "--columns", "0", "--out", plot).fails(2, "--columns must be 1 to 64, got 0");
+        Cli.run("plot", "schedule", "--columns", "3", "--out", plot).fails(2, "--columns and --seed need a --picture");
         Cli.run("plot", "schedule", "--noised", plot, "--out", plot).fails(2, "--noised needs a --picture");
         Cli.run("plot", "schedule", Cli.TINY, Cli.TINY, Cli.TINY, "--out", plot).fails(2, "a source is given twice");
         Cli.run("plot", "schedule", folder.resolve("none"), "--out", plot).fails(3, "neither recipe nor model found");
