@@ -125,8 +125,8 @@ public final class RelativePositions {
         Shapes.check("table", table, entries(), Shapes.ANY);
         long h = table.size(1);
         long t = tokens();
-        // For a query, the entries of the keys are a window of the table turned by half: no gather, and a backward pass that
-        // adds windows, five times as fast as that of an embedding.
+        // For a query, the entries of the keys are a window of the table turned by half: no gather, and a backward
+        // pass that adds windows, five times as fast as that of an embedding.
         return table.t()
                 .reshape(h, 2L * rows - 1, 2L * columns - 1)
                 .flip(1, 2)
